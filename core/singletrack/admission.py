@@ -1,0 +1,133 @@
+"""From what a user asked (`RunRequest`) to what the ledger records (`RunSpec`).
+
+Every door calls `resolve`, so defaults mean the same everywhere: the request decides, else the
+task, else the door. Checking the parameters against the task's schema happens here as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jsonschema_rs
+
+from singletrack.catalogue import CatalogueEntry
+from singletrack.errors import InvalidParameters, ParametersTooLarge
+from singletrack.locks import DEFAULT_KEY, qualify, render
+from singletrack.policies import Policy
+from singletrack.run import DOOR_POLICY, Door, RunSpec, encode_json
+
+MAX_PARAMETERS_BYTES = 16 * 1024
+_SECONDS_PER_DAY = 86400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What one user asked for; None means: not said."""
+
+    run_id: str
+    task: str
+    args: tuple[Any, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)
+    namespace: str = "default"
+    name: str = ""
+    door: Door
+    queue: str | None = None
+    priority: int = 0
+    lock: str | None = None
+    """The unqualified key or a template over the parameters."""
+    policy: Policy | None = None
+    max_queue: int | None = None
+    timeout_seconds: float | None = None
+    start_deadline_seconds: float | None = None
+    queue_timeout_seconds: float | None = None
+    ttl_seconds: float | None = None
+    requested_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What a run gets when neither the request nor the task says; from the settings."""
+
+    queue: str = "celery"
+    start_deadline_seconds: float = 300.0
+    ttl_seconds: float = _SECONDS_PER_DAY
+
+
+Envelope = Callable[[RunSpec], str]
+"""Makes the broker message of a run; see `singletrack.broker`."""
+
+
+def resolve(
+    request: RunRequest,
+    entry: CatalogueEntry | None,
+    defaults: Defaults,
+    named: Mapping[str, Any] | None = None,
+) -> RunSpec:
+    """Apply the defaults and render the lock; the envelope is still empty.
+
+    `entry` is None for a producer's message to a task the catalogue does not know yet. `named` are
+    the parameters a lock template may use, where positional ones have been given their names.
+
+    Raises:
+        InvalidParameters: the lock template needs a parameter that is missing, or its key is bad.
+    """
+    task_lock = entry.lock if entry else None
+    template = request.lock or task_lock or DEFAULT_KEY
+    parameters = {**_default_parameters(entry), **(request.params if named is None else named)}
+    key = render(template, parameters) if "{" in template else template
+    return RunSpec(
+        run_id=request.run_id,
+        task=request.task,
+        args=request.args,
+        kwargs=request.params,
+        namespace=request.namespace,
+        name=request.name,
+        door=request.door,
+        lock=qualify(request.namespace, key),
+        policy=request.policy or (entry and entry.policy) or DOOR_POLICY[request.door],
+        max_queue=request.max_queue,
+        priority=request.priority,
+        queue=request.queue or (entry and entry.queue) or defaults.queue,
+        timeout_seconds=_first(request.timeout_seconds, entry.timeout_seconds if entry else None),
+        start_deadline_seconds=_first(
+            request.start_deadline_seconds, defaults.start_deadline_seconds
+        )
+        or 0.0,
+        queue_timeout_seconds=request.queue_timeout_seconds,
+        ttl_seconds=_first(request.ttl_seconds, defaults.ttl_seconds) or 0.0,
+        requested_by=request.requested_by,
+    )
+
+
+def _default_parameters(entry: CatalogueEntry | None) -> dict[str, Any]:
+    properties = entry.parameters.get("properties", {}) if entry else {}
+    return {name: it["default"] for name, it in properties.items() if "default" in it}
+
+
+def check_parameters(request: RunRequest, entry: CatalogueEntry) -> None:
+    """Refuse parameters that are too large or do not fit the task's signature.
+
+    Raises:
+        ParametersTooLarge: more than 16 KiB as JSON.
+        InvalidParameters: names the parameter and what is wrong with it.
+        EncodeError: a value is not JSON.
+    """
+    size = len(encode_json([list(request.args), dict(request.params)]).encode())
+    if size > MAX_PARAMETERS_BYTES:
+        raise ParametersTooLarge(
+            f"the parameters take {size} bytes as JSON, the limit is {MAX_PARAMETERS_BYTES}; "
+            "pass a reference to the data instead"
+        )
+    try:
+        jsonschema_rs.validate(dict(entry.parameters), dict(request.params))
+    except jsonschema_rs.ValidationError as error:
+        where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.instance_path)
+        message = re.sub(r"\s+", " ", error.message)
+        raise InvalidParameters(f"params{where}: {message} (task {entry.name!r})") from error
+
+
+def _first(*values: float | None) -> float | None:
+    return next((value for value in values if value is not None), None)

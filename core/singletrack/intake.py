@@ -1,0 +1,38 @@
+"""The port by which the API accepts runs: into the ledger alone, or through a TaskRun first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from singletrack.admission import RunRequest
+from singletrack.operations import Submission
+from singletrack.run import Cancellation, Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A run the platform has taken on."""
+
+    run_id: str
+    name: str
+    """The TaskRun's name; empty without Kubernetes."""
+    submission: Submission
+
+
+class Intake(Protocol):
+    """Where the API's requests go. An accepted run survives the crash of the API."""
+
+    async def submit(self, request: RunRequest) -> Accepted:
+        """Accept a run.
+
+        Raises:
+            TaskNotRegistered, InvalidParameters, ParametersTooLarge: nothing was recorded.
+            LockHeld: the policy refused; no resource and no live record is left behind.
+            IntakeUnavailable, LedgerUnavailable: it is not known whether it was accepted.
+        """
+        ...
+
+    async def cancel(self, run: Run, cancellation: Cancellation) -> Run:
+        """Ask a run to stop and answer its record after that; durable when this returns."""
+        ...

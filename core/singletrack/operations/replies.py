@@ -1,0 +1,137 @@
+"""What the operations answer: frozen values, never raw replies of a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from singletrack.errors import Holder
+from singletrack.lifecycle import State
+from singletrack.operations.base import Verdict
+from singletrack.run import Cancellation, Door
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What became of a submitted run; `created` is False for a repeated, equal submission."""
+
+    verdict: Verdict
+    state: State | None = None
+    created: bool = False
+    holder: Holder | None = None
+    """Who holds the lock, when the run has to wait or was refused."""
+    grant: Grant | None = None
+    """Set when the submission asked for a claim and got it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """The right to execute one run, until the lease ends: carried by every later operation."""
+
+    run_id: str
+    nonce: str
+    token: int
+    lock: str
+    attempt: int
+    """The attempt this grant would start."""
+    timeout_seconds: float | None = None
+    door: Door = Door.PRODUCER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimReply:
+    """The answer to `Claim`; `grant` is set exactly when the verdict is OK."""
+
+    verdict: Verdict
+    state: State | None = None
+    grant: Grant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginReply:
+    """The answer to `Begin`: OK and the attempt that starts now, or why not."""
+
+    verdict: Verdict
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndReply:
+    """The answer to an operation that ends or hands back a claim: the verdict and the state now."""
+
+    verdict: Verdict
+    state: State | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseAnswer:
+    """What a renewal says about one lease."""
+
+    run_id: str
+    nonce: str
+    verdict: Verdict
+    """OK, CANCEL, or DROP: the lease is lost and the process must die."""
+    cancellation: Cancellation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenewReply:
+    """What a renewal says: whether the server is blessed, and one answer per lease."""
+
+    blessed: bool
+    answers: tuple[LeaseAnswer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseView:
+    """A lease as the sweeper sees it; it compares two looks at the same `lease_seq`."""
+
+    run_id: str
+    nonce: str
+    lease_seq: int
+    state: State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueRun:
+    """A READY run whose message should be published now."""
+
+    run_id: str
+    publications: int
+    queue: str
+    envelope: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockStatus:
+    """Who owns a lock and who waits for it, in order."""
+
+    key: str
+    owner: str | None
+    token: int
+    waiting: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStatus:
+    """What the ledger's server says of itself, in one read."""
+
+    server_id: str
+    """Changes at every start of the server."""
+    blessed_id: str
+    version: str
+    flavour: str
+    """`redis` or `valkey`."""
+    eviction_policy: str
+    aof_enabled: bool
+    replicas: int
+    fsync: str
+    """`appendfsync` as recorded when the functions were loaded; empty when unknown."""
+    agents: Mapping[str, str]
+    """Every live lease agent and the server identity it last renewed against."""
+    micros: int
+    """The server's clock."""
+
+    @property
+    def blessed(self) -> bool:
+        return self.server_id == self.blessed_id

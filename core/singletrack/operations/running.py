@@ -1,0 +1,122 @@
+"""The operations on a run's way in and out: from `Submit` to `Finish` and `Cancel`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from singletrack.operations.base import Cause, Operation, Verdict
+from singletrack.operations.replies import (
+    BeginReply,
+    ClaimReply,
+    EndReply,
+    Submission,
+)
+from singletrack.run import Cancellation, Outcome, Progress, RunSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit(Operation[Submission]):
+    """Record a run and decide by its policy whether it starts, waits or is refused.
+
+    Idempotent by `spec.run_id`: the same content again changes nothing, other content is CONFLICT.
+    With `push` the envelope is put on the broker's list in the same step (Redis as broker). With
+    `claim_nonce`, a run that may start at once is claimed for `worker` and not published.
+    """
+
+    spec: RunSpec
+    push: bool = False
+    claim_nonce: str = ""
+    worker: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published(Operation[bool]):
+    """Note a publication, if the run is still READY with that count; with `push`, also make it.
+
+    The next look is put off by 15 s, then four times as long, up to an hour.
+    """
+
+    run_id: str
+    publications: int
+    push: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim(Operation[ClaimReply]):
+    """Take a READY run that owns its lock for one worker; a new, higher token each time.
+
+    Repeating it with the same nonce answers OK again. RECOVERING while unblessed.
+    """
+
+    run_id: str
+    nonce: str
+    worker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begin(Operation[BeginReply]):
+    """The last step before user code: CLAIMED becomes RUNNING and the attempt is counted.
+
+    A repeated begin writes again (its durability belongs to its connection). A cancelled run ends
+    here without starting; on a repeat for a RUNNING run that was cancelled since, nothing changes
+    and the answer is CANCEL. RECOVERING while unblessed.
+    """
+
+    run_id: str
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report(Operation[Verdict]):
+    """Store the progress of a RUNNING run; DROP if the claim is not the current one."""
+
+    run_id: str
+    nonce: str
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish(Operation[EndReply]):
+    """End a claimed run, free its lock and let the next one in, in one step.
+
+    Only the current claim can; a late finisher gets DROP. A repeat answers OK. While unblessed and
+    the claim is not known: RECOVERING, the caller waits for its agent to reassert.
+    """
+
+    run_id: str
+    nonce: str
+    outcome: Outcome
+    celery_meta: bool = False
+    """Also write `celery-task-meta-<id>` for clients that only know Celery's result keys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotStarted(Operation[EndReply]):
+    """Hand a claimed run back: the caller knows that user code has not run."""
+
+    run_id: str
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildGone(Operation[EndReply]):
+    """The agent's report that a child and all its descendants are dead.
+
+    A CLAIMED run never started and becomes READY again (CANCELLED if it was cancelled); a RUNNING
+    one ends by `cause`: LOST, CANCELLED, TIMED_OUT. A terminal run is left as it is.
+    """
+
+    run_id: str
+    nonce: str
+    cause: Cause
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel(Operation[EndReply]):
+    """Ask a run to stop. Waiting and READY runs end at once; a claimed one is flagged and its agent
+    woken; the lock stays taken until its process tree is gone. A terminal run stays as it is.
+    """
+
+    run_id: str
+    cancellation: Cancellation

@@ -1,0 +1,195 @@
+"""The unit of work as values: the request (`RunSpec`), its end (`Outcome`), the record (`Run`).
+
+Times are timezone-aware datetimes of the ledger server's clock; durations are seconds as floats
+because they travel through JSON, CRD fields and Celery headers under names that end in `_seconds`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from singletrack.errors import EncodeError, Holder
+from singletrack.lifecycle import TERMINAL, VIEWS, State
+from singletrack.policies import Policy
+
+
+class Door(StrEnum):
+    """By which door a run came in; it decides the default policy."""
+
+    KUBECTL = "kubectl"  # a TaskRun resource
+    REST = "rest"  # the API: /v1 and /start
+    PRODUCER = "producer"  # a Celery message: .delay(), Node, PHP
+
+
+#: Who decides a policy: the request, else the task, else the door.
+DOOR_POLICY = {
+    Door.KUBECTL: Policy.QUEUE,
+    Door.REST: Policy.REJECT,
+    Door.PRODUCER: Policy.QUEUE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """One request to run a task, complete: every default has been applied by the door."""
+
+    run_id: str
+    """Unique for ever: a TaskRun's UID, a Celery task id, or a new UUID."""
+    task: str
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    namespace: str = "default"
+    name: str = ""
+    """The TaskRun's `metadata.name`, empty when there is none."""
+    door: Door = Door.PRODUCER
+    lock: str
+    """The qualified key, `<namespace>/<key>`."""
+    policy: Policy = Policy.QUEUE
+    max_queue: int | None = None
+    priority: int = 0
+    """Higher first, -1000 to 1000."""
+    queue: str = "celery"
+    """The broker queue the message goes to."""
+    envelope: str = ""
+    """The ready-made broker message; empty when the run must never be published by us."""
+    timeout_seconds: float | None = None
+    """How long user code may run."""
+    start_deadline_seconds: float = 300.0
+    """How long a run that owns its lock may wait for a worker."""
+    queue_timeout_seconds: float | None = None
+    """How long it may wait for its lock."""
+    ttl_seconds: float = 86400.0
+    """How long the record is kept after the end."""
+    requested_by: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what the run does; the same id with another fingerprint is a conflict."""
+        content = [
+            self.task,
+            list(self.args),
+            dict(self.kwargs),
+            self.lock,
+            self.policy,
+            self.queue,
+        ]
+        return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run says it is: `current` of `total`, and a word about it."""
+
+    current: float
+    total: float | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a run did not succeed, in the words a person needs."""
+
+    reason: str
+    """One stable CamelCase word: TaskError, EncodeError, Timeout, WorkerLost, LockHeld…"""
+    message: str = ""
+    error_type: str = ""
+    """The exception's qualified name, if there was one."""
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an execution ended, before the ledger has agreed to it."""
+
+    state: State
+    result: str | None = None
+    """The JSON text of the returned value; None when nothing was returned by the task's code."""
+    failure: Failure | None = None
+
+    def __post_init__(self) -> None:
+        if self.state not in TERMINAL:
+            raise ValueError(f"{self.state} is not the end of a run")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellation:
+    """That somebody asked a run to stop."""
+
+    by: str
+    reason: str = ""
+    grace_seconds: float = 30.0
+    """Between SIGTERM and SIGKILL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The record of a run as read from the ledger at one moment."""
+
+    spec: RunSpec
+    state: State
+    revision: int
+    sequence: int = 0
+    """The order of submission, over the whole ledger."""
+    attempt: int = 0
+    """How many times its code has been started."""
+    token: int = 0
+    """The fencing token of the last claim; grows with every claim of the ledger."""
+    nonce: str = ""
+    worker: str = ""
+    lease_seq: int = 0
+    publications: int = 0
+    cancellation: Cancellation | None = None
+    progress: Progress | None = None
+    holder: Holder | None = None
+    """Who held the lock when this run was refused or replaced."""
+    result: str | None = None
+    failure: Failure | None = None
+    submitted_at: datetime
+    ready_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def run_id(self) -> str:
+        return self.spec.run_id
+
+    @property
+    def terminal(self) -> bool:
+        return self.state in TERMINAL
+
+    @property
+    def celery_state(self) -> str:
+        """The state by the name Celery clients know."""
+        return VIEWS[self.state].celery
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces, for hashing and comparing.
+
+    Raises:
+        EncodeError: the value holds something JSON has no form for.
+    """
+    return _dump(value, sort_keys=True, separators=(",", ":"))
+
+
+def encode_json(value: Any) -> str:
+    """JSON as the platform stores it: strict, so `NaN` and unknown types are refused.
+
+    Raises:
+        EncodeError: names the type that cannot be written.
+    """
+    return _dump(value, ensure_ascii=False)
+
+
+def _dump(value: Any, **options: Any) -> str:
+    try:
+        return json.dumps(value, allow_nan=False, **options)
+    except (TypeError, ValueError, RecursionError) as error:
+        culprit = type(value).__name__
+        raise EncodeError(f"a value of type {culprit!r} is not JSON: {error}") from error

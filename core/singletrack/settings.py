@@ -1,0 +1,98 @@
+"""Every setting of the platform, in small groups, each read from one environment variable.
+
+Read once by a component's entry point and passed down; importing this module reads nothing.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Durability(StrEnum):
+    """What `begin` waits for before user code runs."""
+
+    STRICT = "strict"  # the write is on disk (WAITAOF) or on a replica (WAIT)
+    RELAXED = "relaxed"  # the server's own persistence; can start a run twice after a failover
+
+
+class _Group(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="SINGLETRACK_", extra="ignore", frozen=True)
+
+
+class LedgerSettings(_Group):
+    """Where the ledger is and how patient its clients are."""
+
+    redis_url: str = Field(default="redis://localhost:6379", validation_alias="REDIS_URL")
+    """The ledger's server, `redis://[:password@]host:port/db` or `rediss://…`."""
+    key_prefix: str = "st"
+    """The hash tag of every key: `st` makes `{st}:run:…`. Two installations may share a server."""
+    ledger_timeout_seconds: float = 2.0
+    """How long one call may take before it counts as unavailable."""
+    durability: Durability = Durability.STRICT
+    """`strict` needs Redis 7.2 or Valkey 8 with the append-only file on; see `Durability`."""
+    durable_wait_ms: int = 2000
+    """How long `begin` waits for the disk or the replica, in milliseconds."""
+
+
+class BrokerSettings(_Group):
+    """Which broker carries the messages."""
+
+    broker_url: str = ""
+    """Celery's broker URL; empty means the ledger's own server."""
+    default_queue: str = "celery"
+    """The broker queue of runs that name none; Celery's own default name."""
+
+
+class LeaseSettings(_Group):
+    """The timing of leases; the ratios are checked, see docs on guarantees."""
+
+    lease_seconds: float = 30.0
+    """L: a run whose lease was not renewed for this long may be declared lost."""
+    renew_seconds: float = 5.0
+    """How often an agent renews; at most a quarter of the lease."""
+    fence_seconds: float = 8.0
+    """An agent kills its processes this long before the lease could end."""
+    margin_seconds: float = 5.0
+    """What the sweeper waits beyond the lease."""
+    blessing_grace_seconds: float = 45.0
+    """G: how long a restarted server serves no claims, unless it provably lost nothing."""
+
+    @model_validator(mode="after")
+    def _check_ratios(self) -> Self:
+        if self.renew_seconds * 4 > self.lease_seconds:
+            raise ValueError("SINGLETRACK_RENEW_SECONDS must be at most a quarter of the lease")
+        if self.fence_seconds + 2 * self.renew_seconds >= self.lease_seconds:
+            raise ValueError("SINGLETRACK_FENCE_SECONDS leaves no time for two renewals in a lease")
+        if self.blessing_grace_seconds <= self.lease_seconds:
+            raise ValueError("SINGLETRACK_BLESSING_GRACE_SECONDS must be longer than the lease")
+        return self
+
+
+class RunSettings(_Group):
+    """What a run gets that says nothing itself."""
+
+    namespace: str = "default"
+    """The namespace of runs that have none of their own."""
+    start_task: str = "dummy_task"
+    """The task `GET /start` runs."""
+    start_deadline_seconds: float = 300.0
+    """How long a run that owns its lock may wait for a worker."""
+    ttl_seconds_after_finished: float = 86400.0
+    """How long records and TaskRuns are kept after the end."""
+    cancel_grace_seconds: float = 30.0
+    """Between SIGTERM and SIGKILL when a request does not say."""
+    result_bytes: int = 1024 * 1024
+    """The largest result a run may return, as JSON."""
+
+
+class Settings(_Group):
+    """All groups together: what an entry point builds once and passes down."""
+
+    ledger: LedgerSettings = Field(default_factory=LedgerSettings)
+    broker: BrokerSettings = Field(default_factory=BrokerSettings)
+    lease: LeaseSettings = Field(default_factory=LeaseSettings)
+    run: RunSettings = Field(default_factory=RunSettings)

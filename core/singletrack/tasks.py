@@ -1,0 +1,246 @@
+"""What task authors import: `task` declares a task that passes the gate, `context` is its run.
+
+    from singletrack import task, context
+
+    @task(lock="reports/{month}", timeout=600)
+    def build_report(month: str) -> dict:
+        context.progress(3, 10, "loading")
+
+The decorated function is an ordinary Celery task: `build_report.delay("2026-10")` works from any
+producer and meets the same gate as a TaskRun or a REST call. Called directly it just runs.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar, overload
+
+import celery
+
+from singletrack.catalogue import CatalogueEntry
+from singletrack.errors import EncodeError
+from singletrack.locks import render
+from singletrack.policies import Policy
+from singletrack.run import Progress, encode_json
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_DECLARATION = "__singletrack__"
+_REPORT_INTERVAL_SECONDS = 0.2
+
+_JSON_TYPES: Mapping[Any, str] = {
+    int: "integer",
+    float: "number",
+    str: "string",
+    bool: "boolean",
+    list: "array",
+    tuple: "array",
+    dict: "object",
+    type(None): "null",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """What the author said about a task."""
+
+    lock: str | None = None
+    policy: Policy | None = None
+    timeout_seconds: float | None = None
+    queue: str | None = None
+
+
+@overload
+def task(function: Callable[P, R], /) -> celery.Task[P, R]: ...
+
+
+@overload
+def task(
+    *,
+    lock: str | None = None,
+    policy: Policy | str | None = None,
+    timeout: float | None = None,
+    queue: str | None = None,
+    **celery_options: Any,
+) -> Callable[[Callable[P, R]], celery.Task[P, R]]: ...
+
+
+def task(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    lock: str | None = None,
+    policy: Policy | str | None = None,
+    timeout: float | None = None,
+    queue: str | None = None,
+    **celery_options: Any,
+) -> Any:
+    """Declare a Celery task that runs one at a time per lock.
+
+    Args:
+        function: set when the decorator is used without parentheses.
+        lock: the lock's key, or a template over the parameters (`reports/{month}`); without one
+            the key is `default`, so that one task runs at a time.
+        policy: what a new run does while the lock is held: Reject, Queue or Replace; without one
+            the door decides.
+        timeout: how many seconds the code may run before it is stopped.
+        queue: the broker queue of its messages.
+        celery_options: everything `celery.shared_task` takes: `name`, `bind`, `base`, …
+    """
+    declared = Declaration(
+        lock=lock,
+        policy=Policy(policy) if policy else None,
+        timeout_seconds=timeout,
+        queue=queue,
+    )
+
+    def declare(body: Callable[..., Any]) -> Any:
+        if lock and "{" in lock:
+            _check_template(lock, body)
+        options = {**({"queue": queue} if queue else {}), **celery_options}
+        # celery-types lists the options it knows; ours travels as an attribute of the task.
+        shared_task: Any = celery.shared_task
+        return shared_task(**options, **{_DECLARATION: declared})(body)
+
+    return declare if function is None else declare(function)
+
+
+def declaration_of(celery_task: Any) -> Declaration | None:
+    """What was declared about a Celery task; None for a task that does not pass the gate."""
+    found = getattr(celery_task, _DECLARATION, None)
+    return found if isinstance(found, Declaration) else None
+
+
+def describe(celery_task: Any, declared: Declaration) -> CatalogueEntry:
+    """The catalogue entry of a registered task."""
+    return CatalogueEntry(
+        name=celery_task.name,
+        parameters=parameters_schema(celery_task.run),
+        lock=declared.lock,
+        policy=declared.policy,
+        timeout_seconds=declared.timeout_seconds,
+        queue=declared.queue,
+        summary=(inspect.getdoc(celery_task.run) or "").partition("\n")[0],
+    )
+
+
+def parameters_schema(function: Callable[..., Any]) -> dict[str, Any]:
+    """The JSON Schema of a function's keyword parameters.
+
+    Annotations JSON has a type for become that type; any other parameter takes any value.
+    """
+    hints = _hints(function)
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    is_open = False
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            is_open = True
+        elif parameter.kind not in {parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL}:
+            properties[name] = _type_schema(hints.get(name))
+            if parameter.default is parameter.empty:
+                required.append(name)
+            elif _is_json(parameter.default):
+                properties[name]["default"] = parameter.default
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": is_open,
+    }
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function)
+    except (NameError, TypeError):  # annotations that only a type checker understands
+        return {}
+
+
+def _type_schema(hint: Any) -> dict[str, Any]:
+    origin = typing.get_origin(hint) or hint
+    if origin in {typing.Union, types.UnionType}:
+        parts = [_type_schema(part) for part in typing.get_args(hint)]
+        return {"anyOf": parts} if all(parts) else {}
+    return {"type": _JSON_TYPES[origin]} if origin in _JSON_TYPES else {}
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        encode_json(value)
+    except EncodeError:
+        return False
+    return True
+
+
+def _check_template(template: str, function: Callable[..., Any]) -> None:
+    names = dict.fromkeys(parameters_schema(function)["properties"], "x")
+    render(template, names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """The run that this process executes now, as its worker knows it."""
+
+    run_id: str
+    task: str
+    lock: str
+    token: int
+    attempt: int
+    report: Callable[[Progress], None]
+
+
+class Context:
+    """What a running task may ask and tell. Outside a run everything is empty and silent."""
+
+    def __init__(self) -> None:
+        # One run at a time per process; a plain attribute, so that threads of the task see it too.
+        self._execution: Execution | None = None
+        self._reported_at = float("-inf")
+
+    def enter(self, execution: Execution | None) -> None:
+        """Called by the worker around user code."""
+        self._execution = execution
+        self._reported_at = float("-inf")
+
+    @property
+    def running(self) -> bool:
+        """Whether this process executes a run now."""
+        return self._execution is not None
+
+    @property
+    def run_id(self) -> str:
+        return self._execution.run_id if self._execution else ""
+
+    @property
+    def lock(self) -> str:
+        """The qualified key of the lock this run holds."""
+        return self._execution.lock if self._execution else ""
+
+    @property
+    def token(self) -> int:
+        """The fencing token: pass it to every resource that can refuse an older one."""
+        return self._execution.token if self._execution else 0
+
+    @property
+    def attempt(self) -> int:
+        return self._execution.attempt if self._execution else 0
+
+    def progress(self, current: float, total: float | None = None, message: str = "") -> None:
+        """Say how far the run is. Cheap to call often: at most five reports a second are sent."""
+        now = time.monotonic()
+        finished = total is not None and current >= total
+        if self._execution is None:
+            return
+        if finished or now - self._reported_at >= _REPORT_INTERVAL_SECONDS:
+            self._reported_at = now
+            self._execution.report(Progress(current=current, total=total, message=message[:256]))
+
+
+context = Context()
