@@ -1,0 +1,1 @@
+"""Adapters: what the ports look like on Redis, Celery, Kubernetes and in memory."""

@@ -1,0 +1,64 @@
+"""The message of a run, made by Celery and kombu as a publish would make it, without a connection.
+
+A contract test holds it against a real publish, field by field.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from typing import Any
+from urllib.parse import urlsplit
+
+from celery import Celery
+from kombu import serialization
+
+from singletrack.run import RunSpec
+
+#: The header of our own messages: the ledger knows their run already.
+OURS = "singletrack"
+
+_PERSISTENT = 2
+_DEFAULT_PORT = 6379
+
+
+def make_envelope(app: Celery, spec: RunSpec) -> str:
+    """The text kombu's Redis transport would push for this run."""
+    amqp: Any = app.amqp  # celery-types wants a tuple where Celery's own publish passes a list
+    message = amqp.as_task_v2(
+        spec.run_id, spec.task, list(spec.args), dict(spec.kwargs), ignore_result=False
+    )
+    content_type, encoding, body = serialization.dumps(message.body, serializer="json")
+    text = body if isinstance(body, bytes) else body.encode(encoding)
+    return json.dumps(
+        {
+            "body": base64.b64encode(text).decode(),
+            "content-encoding": encoding,
+            "content-type": content_type,
+            "headers": {**message.headers, OURS: 1},
+            "properties": {
+                **message.properties,
+                "delivery_mode": _PERSISTENT,
+                "delivery_info": {"exchange": "", "routing_key": spec.queue},
+                "priority": 0,
+                "body_encoding": "base64",
+                "delivery_tag": str(uuid.uuid4()),
+            },
+        }
+    )
+
+
+def shares_server(broker_url: str, ledger_url: str) -> bool:
+    """Whether both URLs name the same Redis database, so that one function can write to both."""
+    if not broker_url:
+        return True
+    return _database(broker_url) == _database(ledger_url)
+
+
+def _database(url: str) -> tuple[str, str, int, str]:
+    parts = urlsplit(url)
+    host = parts.hostname or "localhost"
+    host = "localhost" if host == "127.0.0.1" else host
+    kind = parts.scheme.removesuffix("s") if parts.scheme in {"redis", "rediss"} else parts.scheme
+    return kind, host, parts.port or _DEFAULT_PORT, parts.path.strip("/") or "0"

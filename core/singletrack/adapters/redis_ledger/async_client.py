@@ -1,0 +1,112 @@
+"""The asyncio ledger on Redis or Valkey: API, operator, upkeep. The rules are those of `client`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import redis.asyncio
+import redis.exceptions as errors
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from singletrack import operations as ops
+from singletrack.adapters.redis_ledger import server, wire
+from singletrack.adapters.redis_ledger.connection import (
+    LIST_LIBRARY,
+    Shared,
+    is_loaded,
+    is_missing,
+    load_library,
+    translated,
+)
+from singletrack.operations import Operation
+from singletrack.settings import LedgerSettings
+
+R = TypeVar("R")
+
+
+class AsyncRedisLedger:
+    """A ledger by an asyncio connection pool."""
+
+    def __init__(self, settings: LedgerSettings) -> None:
+        self._shared = Shared(settings)
+        # redis-py types every reply as every possible reply; `wire` decodes them.
+        self._redis: Any = redis.asyncio.Redis.from_url(
+            settings.redis_url, retry=Retry(NoBackoff(), 1), **self._shared.options()
+        )
+
+    @classmethod
+    def from_settings(cls, settings: LedgerSettings) -> AsyncRedisLedger:
+        return cls(settings)
+
+    async def prepare(self) -> server.Capabilities:
+        """Check the server and load the functions; see `RedisLedger.prepare`."""
+        shared = self._shared
+        with translated(shared.settings.redis_url):
+            server.check_version(await self._redis.info("server"))
+            await self._load()
+            await self._record_fsync()
+        status = await self.execute(ops.ReadServer())
+        shared.capabilities = server.assess(status, shared.settings.durability)
+        return shared.capabilities
+
+    async def execute(self, operation: Operation[R]) -> R:
+        """Perform one operation; see `singletrack.ledger.Ledger`."""
+        call = wire.encode(operation)
+        with translated(self._shared.settings.redis_url):
+            try:
+                reply = await self._redis.execute_command(*self._shared.fcall(call))
+            except errors.ResponseError as error:
+                if not is_missing(error):
+                    raise
+                await self._load()
+                reply = await self._redis.execute_command(*self._shared.fcall(call))
+        return call.decode(reply)
+
+    async def execute_durably(self, operation: Operation[R]) -> R:
+        """Perform a write and wait until it would survive a crash of the server."""
+        command = self._shared.confirmation()
+        if command is None:
+            return await self.execute(operation)
+        call = wire.encode(operation)
+        with translated(self._shared.settings.redis_url):
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.execute_command(*self._shared.fcall(call))
+            pipeline.execute_command(*command)
+            replies = await pipeline.execute(raise_on_error=False)
+            return call.decode(self._shared.judge(replies, command))
+
+    async def changes(self, cursor: str, timeout_seconds: float) -> tuple[str, Sequence[str]]:
+        """Wait for hints after `cursor`; see `singletrack.ledger.AsyncLedger`."""
+        wait_ms = max(1, int(min(timeout_seconds, self._patience()) * 1000))
+        stream = self._shared.keys.changes
+        with translated(self._shared.settings.redis_url):
+            found = await self._redis.xread({stream: cursor or "$"}, count=1000, block=wait_ms)
+            if not found:
+                return cursor or await self._last_change(), []
+        entries = found[0][1]
+        return entries[-1][0], list(dict.fromkeys(fields["run"] for _, fields in entries))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+
+    def _patience(self) -> float:
+        """A blocking read must end before its socket does."""
+        return self._shared.settings.ledger_timeout_seconds * 0.75
+
+    async def _last_change(self) -> str:
+        last = await self._redis.xrevrange(self._shared.keys.changes, count=1)
+        return last[0][0] if last else "0-0"
+
+    async def _load(self) -> None:
+        if not is_loaded(await self._redis.execute_command(*LIST_LIBRARY)):
+            await self._redis.execute_command(*load_library())
+
+    async def _record_fsync(self) -> None:
+        try:
+            fsync = (await self._redis.config_get("appendfsync")).get("appendfsync", "")
+        except errors.ResponseError:
+            return
+        await self._redis.hset(self._shared.keys.meta, "fsync", fsync)

@@ -1,0 +1,126 @@
+"""The synchronous ledger on Redis or Valkey: worker, lease agent, command line.
+
+A call is repeated once when its connection broke: every operation is idempotent. A server that has
+lost the function library gets it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import redis
+import redis.exceptions as errors
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from singletrack import operations as ops
+from singletrack.adapters.redis_ledger import server, wire
+from singletrack.adapters.redis_ledger.connection import (
+    LIST_LIBRARY,
+    UNREACHABLE,
+    Shared,
+    is_loaded,
+    is_missing,
+    load_library,
+    translated,
+)
+from singletrack.operations import Operation
+from singletrack.settings import LedgerSettings
+
+R = TypeVar("R")
+
+
+class RedisLedger:
+    """A ledger by a blocking connection pool."""
+
+    def __init__(self, settings: LedgerSettings) -> None:
+        self._shared = Shared(settings)
+        # redis-py types every reply as every possible reply; `wire` decodes them.
+        self._redis: Any = redis.Redis.from_url(
+            settings.redis_url, retry=Retry(NoBackoff(), 1), **self._shared.options()
+        )
+
+    @classmethod
+    def from_settings(cls, settings: LedgerSettings) -> RedisLedger:
+        return cls(settings)
+
+    def prepare(self) -> server.Capabilities:
+        """Check the server, load the functions, find out how writes are confirmed.
+
+        Raises:
+            LedgerMisconfigured: names the setting and the fix.
+            LedgerUnavailable: the server does not answer.
+        """
+        shared = self._shared
+        with translated(shared.settings.redis_url):
+            server.check_version(self._redis.info("server"))
+            self._load()
+            self._record_fsync()
+        status = self.execute(ops.ReadServer())
+        shared.capabilities = server.assess(status, shared.settings.durability)
+        return shared.capabilities
+
+    @property
+    def capabilities(self) -> server.Capabilities | None:
+        """What `prepare` found out; None before it."""
+        return self._shared.capabilities
+
+    def use(self, capabilities: server.Capabilities | None) -> None:
+        """Take over what another process has found out by `prepare`."""
+        self._shared.capabilities = capabilities
+
+    def execute(self, operation: Operation[R]) -> R:
+        """Perform one operation; see `singletrack.ledger.Ledger`."""
+        call = wire.encode(operation)
+        with translated(self._shared.settings.redis_url):
+            try:
+                reply = self._redis.execute_command(*self._shared.fcall(call))
+            except errors.ResponseError as error:
+                if not is_missing(error):
+                    raise
+                self._load()
+                reply = self._redis.execute_command(*self._shared.fcall(call))
+        return call.decode(reply)
+
+    def execute_durably(self, operation: Operation[R]) -> R:
+        """Perform a write and wait until it would survive a crash of the server."""
+        command = self._shared.confirmation()
+        if command is None:
+            return self.execute(operation)
+        call = wire.encode(operation)
+        with translated(self._shared.settings.redis_url):
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.execute_command(*self._shared.fcall(call))
+            pipeline.execute_command(*command)
+            replies = pipeline.execute(raise_on_error=False)
+            return call.decode(self._shared.judge(replies, command))
+
+    def wakeups(self) -> Iterator[str]:
+        """Ids of runs whose agent should renew now, until the process ends; survives reconnects."""
+        timeout = self._shared.settings.ledger_timeout_seconds
+        while True:
+            try:
+                with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
+                    channel.subscribe(self._shared.keys.wake)
+                    while True:
+                        message = channel.get_message(timeout=timeout)
+                        yield message["data"] if message else ""
+            except UNREACHABLE:
+                yield ""
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()
+
+    def _load(self) -> None:
+        if not is_loaded(self._redis.execute_command(*LIST_LIBRARY)):
+            self._redis.execute_command(*load_library())
+
+    def _record_fsync(self) -> None:
+        """Note `appendfsync` where roles without CONFIG rights can read it."""
+        try:
+            fsync = self._redis.config_get("appendfsync").get("appendfsync", "")
+        except errors.ResponseError:
+            return
+        self._redis.hset(self._shared.keys.meta, "fsync", fsync)

@@ -1,0 +1,85 @@
+"""What the sync and the asyncio client share: options, the calls, the translation of errors.
+
+Only this package knows redis-py and its errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import redis.exceptions as errors
+
+from singletrack.adapters.redis_ledger import library, server, wire
+from singletrack.adapters.redis_ledger.keys import Keys
+from singletrack.errors import LedgerMisconfigured, LedgerRefused, LedgerUnavailable
+from singletrack.settings import LedgerSettings
+
+UNREACHABLE = (errors.ConnectionError, errors.TimeoutError, OSError)
+_MISSING = "Function not found"
+
+LIST_LIBRARY = ("FUNCTION", "LIST", "LIBRARYNAME", library.NAME, "WITHCODE")
+
+
+def is_loaded(listed: Any) -> bool:
+    """Whether the answer to `LIST_LIBRARY` shows this very library."""
+    return library.digest() in str(listed)
+
+
+def load_library() -> tuple[str, ...]:
+    """The command that loads the library, replacing another text of the same version."""
+    return ("FUNCTION", "LOAD", "REPLACE", library.source())
+
+
+class Shared:
+    """What both clients know: settings, key names, what the server can do."""
+
+    def __init__(self, settings: LedgerSettings) -> None:
+        self.settings = settings
+        self.keys = Keys(settings.key_prefix)
+        self.capabilities: server.Capabilities | None = None
+
+    def fcall(self, call: wire.Call[Any]) -> tuple[str, ...]:
+        name = library.function_name(call.function)
+        return ("FCALL", name, "1", self.keys.meta, *call.arguments)
+
+    def confirmation(self) -> Sequence[str] | None:
+        if self.capabilities is None:
+            raise LedgerMisconfigured("prepare() must come before a durable write")
+        return server.confirmation_command(self.capabilities, self.settings.durable_wait_ms)
+
+    def options(self) -> dict[str, Any]:
+        timeout = self.settings.ledger_timeout_seconds
+        return {
+            "decode_responses": True,
+            "protocol": 2,
+            "socket_timeout": timeout,
+            "socket_connect_timeout": timeout,
+            "health_check_interval": 0,
+        }
+
+    def judge(self, replies: Sequence[Any], command: Sequence[str]) -> Any:
+        reply, confirmed = replies
+        for answer in replies:
+            if isinstance(answer, Exception):
+                raise answer
+        if not server.is_confirmed(command, confirmed):
+            raise LedgerUnavailable(f"the write was not confirmed in time ({command[0]})")
+        return reply
+
+
+@contextmanager
+def translated(url: str) -> Iterator[None]:
+    """Turn the library's errors into ours; the password never gets into a message."""
+    try:
+        yield
+    except UNREACHABLE as error:
+        where = url.rpartition("@")[2].removeprefix("redis://")
+        raise LedgerUnavailable(f"the ledger at {where} did not answer: {error}") from error
+    except errors.RedisError as error:
+        raise LedgerRefused(f"the ledger refused: {error}") from error
+
+
+def is_missing(error: errors.ResponseError) -> bool:
+    return _MISSING in str(error)

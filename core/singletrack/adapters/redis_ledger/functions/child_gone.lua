@@ -1,0 +1,17 @@
+-- child_gone: an agent's report that a child and all its descendants are dead.
+-- ARGV  id, nonce, cause (DIED, CANCELLED, TIMED_OUT, FENCED), message
+-- reply verdict, state
+register('child_gone', { 'allow-oom' }, function(args)
+  local r, cause, message = fetch(args[1]), args[3], args[4]
+  if not leased_by(r, args[2]) then return { 'DROP', r and r.state or '' } end
+  if r.state == 'CLAIMED' then
+    hand_back(r)
+  elseif cause == 'TIMED_OUT' then
+    fail(r, 'TIMED_OUT', 'Timeout', message)
+  elseif cause == 'CANCELLED' or (cause == 'DIED' and r.cancel_by ~= '') then
+    end_cancelled(r)
+  else
+    fail(r, 'LOST', 'WorkerLost', message)
+  end
+  return { 'OK', r.state }
+end)

@@ -1,0 +1,16 @@
+-- claim: take a READY run that owns its lock for one worker, with a new, higher token.
+-- ARGV  id, nonce, worker
+-- reply verdict, state, then the grant when OK
+register('claim', {}, function(args)
+  local r = fetch(args[1])
+  if not r then return { 'UNKNOWN', '' } end
+  if r.state == 'CLAIMED' and r.nonce == args[2] then return describe_grant(r) end
+  if not is_blessed() then return { 'RECOVERING', r.state } end
+  local owns = redis.call('HGET', lock_key(r.lock), 'owner') == r.id
+  if r.state ~= 'READY' or not owns then
+    count('claims_refused_total')
+    return { 'DROP', r.state }
+  end
+  grant(r, args[2], args[3])
+  return describe_grant(r)
+end)

@@ -1,0 +1,17 @@
+-- expire: take a lease away that the sweeper has watched without change for longer than a lease.
+-- ARGV  id, nonce, lease_seq
+-- reply verdict, state
+register('expire', { 'allow-oom' }, function(args)
+  local r = fetch(args[1])
+  if not leased_by(r, args[2]) or r.lease_seq ~= args[3] then
+    return { 'DROP', r and r.state or '' }
+  end
+  if not is_blessed() then return { 'RECOVERING', r.state } end
+  count('leases_expired_total')
+  if r.state == 'CLAIMED' then
+    hand_back(r)
+  else
+    fail(r, 'LOST', 'WorkerLost', 'the lease of the worker ended without a word from it')
+  end
+  return { 'OK', r.state }
+end)

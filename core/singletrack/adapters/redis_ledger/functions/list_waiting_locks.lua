@@ -1,0 +1,10 @@
+-- list_waiting_locks: locks with somebody waiting and no owner.
+-- ARGV  limit
+register('list_waiting_locks', { 'no-writes' }, function(args)
+  local free = {}
+  for _, lock in ipairs(redis.call('SMEMBERS', P .. 'waiting')) do
+    if #free >= tonumber(args[1]) then break end
+    if redis.call('HEXISTS', lock_key(lock), 'owner') == 0 then free[#free + 1] = lock end
+  end
+  return free
+end)

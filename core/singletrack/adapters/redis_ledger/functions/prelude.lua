@@ -1,0 +1,259 @@
+-- What every function of the library shares. One transition function, `move`, keeps the indexes, the
+-- locks, the outbox and the metrics in step with a run's state, so no operation can forget one.
+--
+-- Keys, all under one prefix with one hash tag (P, e.g. "{st}:"):
+--   meta            hash    blessed, token, sequence, fsync
+--   run:<id>        hash    the record
+--   lock:<key>      hash    owner, token; exists only while the lock is owned
+--   wait:<key>      zset    the waiting list, score = sequence - priority * 1e12
+--   waiting         set     lock keys whose waiting list is not empty
+--   due             zset    READY runs -> when to look at publishing again (the outbox)
+--   leased          set     CLAIMED and RUNNING runs
+--   deadlines       zset    QUEUED and READY runs -> when waiting is over
+--   finished        zset    terminal runs -> when to forget them
+--   unprojected     zset    runs with a TaskRun -> revision it does not show yet
+--   runs:<ns>       zset    every record of a namespace -> sequence
+--   latest          hash    namespace -> the last run accepted at the REST door
+--   tasks           hash    the catalogue
+--   agents          hash    lease agent -> server identity it last renewed against
+--   metrics         hash    counters and gauges
+--   changes         stream  hints for watchers, never the truth
+-- Times are milliseconds of the server's clock; tokens are microseconds or the last one plus one.
+-- TRANSITIONS, OWNING and BUCKETS are written above this file when the library is assembled.
+
+local P = ''
+local REPUBLISH_MS, REPUBLISH_MAX_MS, FRUITLESS_CLAIMS = 15000, 3600000, 20
+
+local function int(n) return string.format('%.0f', n) end -- tostring() would say 1.7e+15
+
+local function micros()
+  local t = redis.call('TIME')
+  return t[1] * 1000000 + t[2]
+end
+
+local function now() return math.floor(micros() / 1000) end
+
+local function server_id() return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') end
+
+local function is_blessed() return redis.call('HGET', P .. 'meta', 'blessed') == server_id() end
+
+-- --- records ------------------------------------------------------------------------------------
+
+local CORE = {
+  'state', 'revision', 'sequence', 'fingerprint', 'task', 'namespace', 'name', 'door', 'lock',
+  'policy', 'max_queue', 'priority', 'queue', 'push', 'timeout_ms', 'start_deadline_ms',
+  'queue_timeout_ms', 'ttl_ms', 'attempt', 'claims', 'publications', 'nonce', 'token', 'lease_seq',
+  'cancel_by', 'cancel_reason', 'cancel_grace_ms', 'submitted_at', 'ready_at', 'started_at',
+}
+
+-- The record's small fields, missing ones as ''; nil when there is no record.
+local function fetch(id)
+  local values = redis.call('HMGET', P .. 'run:' .. id, unpack(CORE))
+  if not values[1] then return nil end
+  local r = { id = id }
+  for i, field in ipairs(CORE) do r[field] = values[i] or '' end
+  return r
+end
+
+local function number(r, field) return tonumber(r[field]) or 0 end
+
+-- Write fields given as name, value, name, value…; numbers as integers.
+local function change(r, ...)
+  local fields = { ... }
+  for i = 2, #fields, 2 do
+    if type(fields[i]) == 'number' then fields[i] = int(fields[i]) end
+    r[fields[i - 1]] = fields[i]
+  end
+  redis.call('HSET', P .. 'run:' .. r.id, unpack(fields))
+end
+
+local function emit(r)
+  change(r, 'revision', number(r, 'revision') + 1)
+  redis.call('XADD', P .. 'changes', 'MAXLEN', '~', 10000, '*', 'run', r.id, 'state', r.state)
+  if r.name ~= '' then redis.call('ZADD', P .. 'unprojected', r.revision, r.id) end
+end
+
+-- --- metrics ------------------------------------------------------------------------------------
+
+local function count(field, by) redis.call('HINCRBY', P .. 'metrics', field, by or 1) end
+
+local function known_task(r)
+  return redis.call('HEXISTS', P .. 'tasks', r.task) == 1 and r.task or 'other'
+end
+
+-- `name` and `labels` ("|task=x") of a histogram declared in BUCKETS; value in milliseconds.
+local function observe(name, labels, ms)
+  local seconds = ms / 1000
+  for _, bound in ipairs(BUCKETS[name]) do
+    if seconds <= bound then
+      count(name .. '_bucket' .. labels .. '|le=' .. bound)
+      break
+    end
+  end
+  count(name .. '_count' .. labels)
+  redis.call('HINCRBYFLOAT', P .. 'metrics', name .. '_sum' .. labels, string.format('%.3f', seconds))
+end
+
+local function measure(r, to, at)
+  if r.state ~= '' then count('runs|state=' .. r.state, -1) end
+  if to == 'RUNNING' and r.state == 'CLAIMED' then
+    observe('run_wait_seconds', '|task=' .. known_task(r), at - number(r, 'submitted_at'))
+  end
+  if TRANSITIONS[to] then
+    count('runs|state=' .. to)
+    return
+  end
+  local task = '|task=' .. known_task(r)
+  count('runs_finished_total' .. task .. '|outcome=' .. string.lower(to))
+  if r.state == 'RUNNING' then
+    local result = to == 'SUCCEEDED' and 'ok' or 'error'
+    observe('run_duration_seconds', task .. '|result=' .. result, at - number(r, 'started_at'))
+  end
+end
+
+-- --- the transition function ----------------------------------------------------------------------
+
+local move -- below; release and promote call it
+
+local function lock_key(name) return P .. 'lock:' .. name end
+
+local function promote(lock)
+  if redis.call('HEXISTS', lock_key(lock), 'owner') == 1 then return false end
+  local first = redis.call('ZRANGE', P .. 'wait:' .. lock, 0, 0)[1]
+  if not first then return false end
+  move(fetch(first), 'READY')
+  return true
+end
+
+local function release(r)
+  if redis.call('HGET', lock_key(r.lock), 'owner') ~= r.id then return end
+  redis.call('DEL', lock_key(r.lock))
+  promote(r.lock)
+end
+
+local function leave(r)
+  if r.state == 'QUEUED' then
+    local list = P .. 'wait:' .. r.lock
+    redis.call('ZREM', list, r.id)
+    if redis.call('EXISTS', list) == 0 then redis.call('SREM', P .. 'waiting', r.lock) end
+  elseif r.state == 'READY' then
+    redis.call('ZREM', P .. 'due', r.id)
+  elseif r.state == 'CLAIMED' or r.state == 'RUNNING' then
+    redis.call('SREM', P .. 'leased', r.id)
+  end
+  redis.call('ZREM', P .. 'deadlines', r.id)
+end
+
+local function limit(r, field, at)
+  if r[field] ~= '' then redis.call('ZADD', P .. 'deadlines', int(at + r[field]), r.id) end
+end
+
+local function push(r)
+  redis.call('LPUSH', r.queue, redis.call('HGET', P .. 'run:' .. r.id, 'envelope'))
+end
+
+local enter = {
+  QUEUED = function(r, at)
+    local list = P .. 'wait:' .. r.lock
+    local score = number(r, 'sequence') - number(r, 'priority') * 1e12
+    if r.at_head then
+      local first = redis.call('ZRANGE', list, 0, 0, 'WITHSCORES')
+      score = first[2] and tonumber(first[2]) - 1 or score
+    end
+    redis.call('ZADD', list, int(score), r.id)
+    redis.call('SADD', P .. 'waiting', r.lock)
+    limit(r, 'queue_timeout_ms', at)
+  end,
+  READY = function(r, at)
+    redis.call('HSET', lock_key(r.lock), 'owner', r.id)
+    change(r, 'ready_at', at, 'nonce', '', 'publications', r.push == '1' and 1 or 0)
+    limit(r, 'start_deadline_ms', at)
+    if r.claimed_at_once then return end
+    if r.push == '1' then push(r) end
+    redis.call('ZADD', P .. 'due', int(r.push == '1' and at + REPUBLISH_MS or at), r.id)
+  end,
+  CLAIMED = function(r)
+    redis.call('SADD', P .. 'leased', r.id)
+    redis.call('HSET', lock_key(r.lock), 'token', r.token)
+  end,
+  RUNNING = function(r, at)
+    redis.call('SADD', P .. 'leased', r.id)
+    change(r, 'started_at', at, 'attempt', number(r, 'attempt') + 1, 'claims', 0)
+  end,
+  TERMINAL = function(r, at)
+    change(r, 'finished_at', at)
+    redis.call('HDEL', P .. 'run:' .. r.id, 'envelope')
+    redis.call('ZADD', P .. 'finished', int(at + number(r, 'ttl_ms')), r.id)
+  end,
+}
+
+-- Move a run to another state. Everything that depends on the state happens here.
+move = function(r, to)
+  local from, at = r.state, now()
+  if not (TRANSITIONS[from] and TRANSITIONS[from][to]) then
+    error('a run cannot go from ' .. from .. ' to ' .. to)
+  end
+  leave(r)
+  measure(r, to, at)
+  change(r, 'state', to)
+  local arrive = enter[to] or enter.TERMINAL
+  arrive(r, at)
+  emit(r)
+  if OWNING[from] and not OWNING[to] then release(r) end
+end
+
+-- End a run that did not succeed: the reason is one stable word, the message a sentence.
+local function fail(r, to, reason, message)
+  change(r, 'failure_reason', reason, 'failure_message', message or '')
+  move(r, to)
+end
+
+local function end_cancelled(r)
+  fail(r, 'CANCELLED', 'Cancelled', r.cancel_reason)
+end
+
+-- --- claims -------------------------------------------------------------------------------------
+
+local function leased_by(r, nonce)
+  return r and r.nonce == nonce and (r.state == 'CLAIMED' or r.state == 'RUNNING')
+end
+
+local function next_token()
+  local last = tonumber(redis.call('HGET', P .. 'meta', 'token') or '0')
+  local token = math.max(last + 1, micros())
+  redis.call('HSET', P .. 'meta', 'token', int(token))
+  return token
+end
+
+local function grant(r, nonce, worker)
+  change(r, 'nonce', nonce, 'worker', worker, 'token', next_token(), 'lease_seq', 1,
+    'claims', number(r, 'claims') + 1)
+  move(r, 'CLAIMED')
+end
+
+local function describe_grant(r)
+  return { 'OK', r.state, r.nonce, r.token, r.lock, int(number(r, 'attempt') + 1), r.timeout_ms,
+    r.door }
+end
+
+-- A claimed run that never started goes back to the outbox, is cancelled, or has been tried enough.
+local function hand_back(r)
+  if r.cancel_by ~= '' then
+    end_cancelled(r)
+  elseif number(r, 'claims') > FRUITLESS_CLAIMS then
+    fail(r, 'FAILED', 'StartFailed', 'claimed ' .. r.claims .. ' times and never started')
+  else
+    move(r, 'READY')
+  end
+end
+
+local function register(name, flags, body)
+  redis.register_function {
+    function_name = PREFIX .. name .. SUFFIX,
+    flags = flags,
+    callback = function(keys, args)
+      P = string.match(keys[1], '^(.*)meta$')
+      return body(args)
+    end,
+  }
+end

@@ -1,0 +1,70 @@
+"""The Redis function library: assembled from one Lua file per operation, loaded by version.
+
+The transition table, the owning states, the outcomes and the histogram buckets are written into the
+library from Python, so there is one copy of each. Function names carry the version of the wire
+format (`singletrack_submit_v1`), so an incompatible library can be loaded beside this one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+from singletrack.lifecycle import OWNING, TRANSITIONS, VIEWS
+from singletrack.metrics import HISTOGRAMS
+
+VERSION = 1
+NAME = f"singletrack_v{VERSION}"
+_PRELUDE = "prelude.lua"
+
+
+def function_name(operation: str) -> str:
+    """The server-side name of an operation's function."""
+    return f"singletrack_{operation}_v{VERSION}"
+
+
+@cache
+def source() -> str:
+    """The whole library as text."""
+    folder = files("singletrack.adapters.redis_ledger") / "functions"
+    texts = {item.name: item.read_text() for item in folder.iterdir() if item.name.endswith(".lua")}
+    prelude = texts.pop(_PRELUDE)
+    operations = [f"do\n{texts[name]}end\n" for name in sorted(texts)]
+    body = "\n".join([_constants(), prelude, *operations])
+    return f"#!lua name={NAME}\n-- digest {hashlib.sha256(body.encode()).hexdigest()}\n{body}"
+
+
+@cache
+def digest() -> str:
+    """The line that tells two texts of the same version apart."""
+    return source().splitlines()[1]
+
+
+def _constants() -> str:
+    transitions = {
+        str(state or ""): {str(target): "true" for target in sorted(targets)}
+        for state, targets in TRANSITIONS.items()
+    }
+    tables = [
+        "local PREFIX = 'singletrack_'",
+        f"local SUFFIX = '_v{VERSION}'",
+        f"local TRANSITIONS = {_table({k: _table(v) for k, v in transitions.items()})}",
+        f"local OWNING = {_table({str(state): 'true' for state in sorted(OWNING)})}",
+        "local OUTCOMES = {"
+        + ", ".join(f"'{view.outcome}'" for view in VIEWS.values() if view.outcome)
+        + "}",
+        "local BUCKETS = "
+        + _table(
+            {
+                histogram.name: "{" + ", ".join(f"{bound:g}" for bound in histogram.buckets) + "}"
+                for histogram in HISTOGRAMS
+            }
+        ),
+    ]
+    return "\n".join(tables)
+
+
+def _table(entries: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"['{key}'] = {value}" for key, value in entries.items()) + "}"

@@ -1,0 +1,57 @@
+"""Runs every upkeep loop until cancelled; a failing pass is logged once and tried again later."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from singletrack.broker import Broker
+from singletrack.clock import Clock, SystemClock
+from singletrack.errors import SingletrackError
+from singletrack.ledger import AsyncLedger
+from singletrack.settings import Settings
+from singletrack.upkeep.blessing import Blesser
+from singletrack.upkeep.dispatching import dispatch
+from singletrack.upkeep.promoting import promote
+from singletrack.upkeep.pruning import prune
+from singletrack.upkeep.sweeping import Sweeper
+
+log = structlog.get_logger()
+
+Pass = Callable[[], Awaitable[object]]
+
+
+async def run_upkeep(
+    ledger: AsyncLedger, broker: Broker, settings: Settings, clock: Clock | None = None
+) -> None:
+    """Run the loops side by side until this task is cancelled."""
+    clock = clock or SystemClock()
+    sweeper = Sweeper(ledger, settings.lease, clock)
+    blesser = Blesser(ledger, settings.lease, clock)
+    look = settings.lease.renew_seconds / 5
+    async with asyncio.TaskGroup() as group:
+        for name, one_pass, pause in (
+            ("bless", blesser.look, look),
+            ("dispatch", lambda: dispatch(ledger, broker), 1.0),
+            ("sweep", sweeper.look, look),
+            ("promote", lambda: promote(ledger), 1.0),
+            ("prune", lambda: prune(ledger), 30.0),
+        ):
+            group.create_task(_repeat(name, one_pass, pause))
+
+
+async def _repeat(name: str, one_pass: Pass, pause_seconds: float) -> None:
+    failing = False
+    while True:
+        try:
+            await one_pass()
+            if failing:
+                log.info("upkeep_recovered", loop=name)
+            failing = False
+        except SingletrackError as error:
+            if not failing:
+                log.warning("upkeep_failed", loop=name, error=str(error))
+            failing = True
+        await asyncio.sleep(pause_seconds)

@@ -1,0 +1,36 @@
+"""Ends leases that nobody renews.
+
+No clock of another machine and no key expiry is involved: a lease is over when this process has
+itself seen the same lease number for longer than a lease and a margin on its own clock, and the
+ledger still has that number when it is told.
+"""
+
+from __future__ import annotations
+
+from singletrack.clock import Clock
+from singletrack.ledger import AsyncLedger
+from singletrack.operations import Expire, LeaseView, ListLeases
+from singletrack.settings import LeaseSettings
+
+
+class Sweeper:
+    """Remembers since when it has seen each lease unchanged."""
+
+    def __init__(self, ledger: AsyncLedger, settings: LeaseSettings, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._patience = settings.lease_seconds + settings.margin_seconds
+        self._seen: dict[LeaseView, float] = {}
+
+    async def look(self) -> int:
+        """Look once at all leases, end those that are over, and answer how many were."""
+        leases = await self._ledger.execute(ListLeases())
+        # Read after the answer: a lease cannot have been unchanged for longer than we know of.
+        now = self._clock.boottime()
+        self._seen = {lease: self._seen.get(lease, now) for lease in leases}
+        over = [lease for lease, since in self._seen.items() if now - since >= self._patience]
+        for lease in over:
+            await self._ledger.execute(
+                Expire(run_id=lease.run_id, nonce=lease.nonce, lease_seq=lease.lease_seq)
+            )
+        return len(over)
