@@ -1,0 +1,82 @@
+"""Producers' messages (`.delay()`, Node, PHP): from Celery's message to the ledger's record."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from celery import Celery
+
+from singletrack.adapters.celery_broker import make_envelope
+from singletrack.admission import Defaults, RunRequest, resolve
+from singletrack.locks import qualify
+from singletrack.run import Door, RunSpec
+from singletrack.tasks import declaration_of, describe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What the gate looks at in a message."""
+
+    run_id: str
+    task: str
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    queue: str | None = None
+    timeout_seconds: float | None = None
+    ours: bool = False
+    """Whether the platform published it, so that its run is recorded already."""
+
+
+class DirectRuns:
+    """Makes the complete run of a producer's message to one of this worker's tasks."""
+
+    def __init__(self, app: Celery, namespace: str, defaults: Defaults) -> None:
+        self._app = app
+        self._namespace = namespace
+        self._defaults = defaults
+
+    def specify(self, message: Message) -> RunSpec:
+        """Apply the task's and the platform's defaults and make the message for publishing again.
+
+        Raises:
+            InvalidParameters: the lock's template needs a parameter the message does not have.
+        """
+        request = RunRequest(
+            run_id=message.run_id,
+            task=message.task,
+            args=message.args,
+            params=message.kwargs,
+            namespace=self._namespace,
+            door=Door.PRODUCER,
+            queue=message.queue,
+            timeout_seconds=message.timeout_seconds,
+        )
+        task = self._app.tasks[message.task]
+        declared = declaration_of(task)
+        entry = describe(task, declared) if declared else None
+        named = _named(task.run, message) if entry and entry.lock and message.args else None
+        spec = resolve(request, entry, self._defaults, named)
+        return replace(spec, envelope=make_envelope(self._app, spec))
+
+
+def unlockable(message: Message, namespace: str) -> RunSpec:
+    """The run of a message whose lock cannot be named: alone on a lock of its own, not started."""
+    return RunSpec(
+        run_id=message.run_id,
+        task=message.task,
+        args=message.args,
+        kwargs=message.kwargs,
+        namespace=namespace,
+        lock=qualify(namespace, f"unnamed/{message.run_id}"[:200]),
+    )
+
+
+def _named(function: Any, message: Message) -> Mapping[str, Any]:
+    """Positional arguments by their names; what does not fit is left for the call to refuse."""
+    try:
+        return inspect.signature(function).bind_partial(*message.args, **message.kwargs).arguments
+    except TypeError:
+        return message.kwargs

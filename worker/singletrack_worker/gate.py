@@ -1,0 +1,125 @@
+"""The gate: decides in the worker's main process whether a message may become an execution.
+
+It knows nothing of Celery's request classes: a `Message` comes in, a `Decision` goes out. It never
+raises for anything the ledger, the agent or the message may do.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import structlog
+
+from singletrack import operations as ops
+from singletrack.errors import InvalidParameters, LedgerError
+from singletrack.operations import Grant, Verdict
+from singletrack.run import RunSpec
+from singletrack_worker import outcomes
+from singletrack_worker.agent.client import AgentError
+from singletrack_worker.claimed import ClaimedRun
+from singletrack_worker.direct import Message, unlockable
+from singletrack_worker.runtime import Runtime
+
+log = structlog.get_logger()
+
+
+class Admission(StrEnum):
+    """What the worker does with a message."""
+
+    EXECUTE = "execute"  # claimed: hand it to the pool
+    DROP = "drop"  # acknowledge and forget; the ledger publishes it again if it is still needed
+    PUT_BACK = "put_back"  # nothing is recorded and the ledger cannot answer: keep the message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The admission and, for EXECUTE, the claim the child needs."""
+
+    admission: Admission
+    claimed: ClaimedRun | None = None
+
+
+_DROP = Decision(admission=Admission.DROP)
+_PUT_BACK = Decision(admission=Admission.PUT_BACK)
+
+
+class Gate:
+    """Claims runs for one worker."""
+
+    def __init__(self, runtime: Runtime, specify: Callable[[Message], RunSpec]) -> None:
+        self._runtime = runtime
+        self._specify = specify
+
+    def admit(self, message: Message) -> Decision:
+        """Claim the run of a message, recording it first if a producer sent it directly."""
+        # The lease of a claim is counted from before it was sent, so take the time first.
+        sent_at = self._runtime.clock.boottime()
+        try:
+            grant = self._claim(message) if message.ours else self._submit(message)
+        except LedgerError as error:
+            log.warning("claim_failed", run=message.run_id, error=str(error))
+            return _DROP if message.ours else _PUT_BACK
+        if grant is None:
+            return _DROP
+        return self._watched(grant, sent_at)
+
+    def _claim(self, message: Message) -> Grant | None:
+        reply = self._runtime.ledger.execute(
+            ops.Claim(run_id=message.run_id, nonce=_nonce(), worker=self._runtime.worker)
+        )
+        if reply.verdict is Verdict.UNKNOWN:
+            log.warning("run_unknown", run=message.run_id, task=message.task)
+        elif reply.verdict is not Verdict.OK:
+            log.debug("claim_refused", run=message.run_id, verdict=reply.verdict, state=reply.state)
+        return reply.grant
+
+    def _submit(self, message: Message) -> Grant | None:
+        """Record a producer's run: claimed at once if its lock is free, parked if it is held."""
+        try:
+            spec = self._specify(message)
+        except InvalidParameters as error:
+            self._refuse(message, error)
+            return None
+        submission = self._runtime.ledger.execute(
+            ops.Submit(spec=spec, push=True, claim_nonce=_nonce(), worker=self._runtime.worker)
+        )
+        if submission.verdict is Verdict.OK and not submission.created:
+            return self._claim(message)  # the message came twice, or its claim was handed back
+        log.info(
+            "run_submitted", run=spec.run_id, task=spec.task, lock=spec.lock, state=submission.state
+        )
+        return submission.grant
+
+    def _refuse(self, message: Message, error: InvalidParameters) -> None:
+        """Record a run whose lock cannot be named as failed, so that its caller learns why."""
+        spec, nonce = unlockable(message, self._runtime.settings.run.namespace), _nonce()
+        ledger = self._runtime.ledger
+        ledger.execute(ops.Submit(spec=spec, claim_nonce=nonce, worker=self._runtime.worker))
+        outcome = outcomes.failed("InvalidParams", str(error))
+        ledger.execute(
+            ops.Finish(run_id=spec.run_id, nonce=nonce, outcome=outcome, celery_meta=True)
+        )
+        log.warning("run_refused", run=spec.run_id, task=spec.task, error=str(error))
+
+    def _watched(self, grant: Grant, sent_at: float) -> Decision:
+        """Announce the claim to the agent; without an agent nothing may run."""
+        try:
+            self._runtime.agent.watch(grant, sent_at)
+        except AgentError as error:
+            log.warning("agent_unreachable", run=grant.run_id, step="watch", error=str(error))
+            self._hand_back(grant)
+            return _DROP
+        return Decision(admission=Admission.EXECUTE, claimed=ClaimedRun.from_grant(grant))
+
+    def _hand_back(self, grant: Grant) -> None:
+        try:
+            self._runtime.ledger.execute(ops.NotStarted(run_id=grant.run_id, nonce=grant.nonce))
+        except LedgerError as error:  # the lease ends by itself then
+            log.warning("hand_back_failed", run=grant.run_id, error=str(error))
+
+
+def _nonce() -> str:
+    return uuid.uuid4().hex

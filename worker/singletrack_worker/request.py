@@ -1,0 +1,95 @@
+"""Celery's request of a gated task: the one place where a message is claimed.
+
+Celery calls `revoked()` in the main process right before it hands a request to the pool. (It also
+calls it on receipt when the message has an expiry; nothing is claimed then.) The hook never raises:
+an exception there restarts the consumer for ever.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from billiard.exceptions import WorkerLostError
+from celery.worker import state
+from celery.worker.request import Request
+
+from singletrack.adapters.celery_broker import OURS
+from singletrack_worker.agent.client import AgentError
+from singletrack_worker.attached import main_of
+from singletrack_worker.direct import Message
+from singletrack_worker.gate import Admission, Decision
+
+if TYPE_CHECKING:
+    from singletrack_worker.main_process import MainProcess
+
+log = structlog.get_logger()
+
+_PUT_BACK_SECONDS = 1.0
+
+
+class GatedRequest(Request):
+    """A request that reaches the pool only with a claim."""
+
+    def revoked(self) -> bool:
+        if super().revoked():
+            return True
+        if self not in state.reserved_requests:
+            return False
+        try:
+            return not self._admitted()
+        except Exception:  # see the module's docstring: an error here would be worse than a drop
+            log.exception("gate_failed", run=self.id)
+            self._drop()
+            return True
+
+    def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(exc_info.exception, WorkerLostError):
+            self._tell_exit(exc_info)
+        return super().on_failure(exc_info, *args, **kwargs)
+
+    def _admitted(self) -> bool:
+        main = self.main_process
+        decision: Decision = main.gate.admit(self._describe())
+        if decision.claimed is not None:
+            decision.claimed.put_into(self.request_dict)
+            self.time_limits = (None, None)
+            return True
+        if decision.admission is Admission.PUT_BACK:
+            state.task_ready(self)
+            main.later(_PUT_BACK_SECONDS, lambda: self.reject(requeue=True))
+        else:
+            self._drop()
+        return False
+
+    def _drop(self) -> None:
+        state.task_ready(self)
+        self.acknowledge()
+
+    def _describe(self) -> Message:
+        hard, _soft = self.time_limits
+        return Message(
+            run_id=self.id,
+            task=self.type,
+            args=tuple(self.args),
+            kwargs=self.kwargs,
+            queue=self.delivery_info.get("routing_key") or None,
+            timeout_seconds=hard,
+            ours=bool(self.request_dict.get(OURS)),
+        )
+
+    def _tell_exit(self, exc_info: Any) -> None:
+        """Tell the agent how billiard saw the child end; it merges that into its report."""
+        if self.worker_pid is None:
+            return
+        try:
+            self.main_process.runtime.agent.child_exit(self.worker_pid, str(exc_info.exception))
+        except AgentError as error:
+            log.warning("agent_unreachable", run=self.id, step="child_exit", error=str(error))
+
+    @property
+    def main_process(self) -> MainProcess:
+        main = main_of(self.app)
+        if main is None:
+            raise RuntimeError("install(app) was called after the worker had started")
+        return main
