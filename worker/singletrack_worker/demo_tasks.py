@@ -11,10 +11,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from singletrack.testing import TaskLog
+from singletrack.testing.task_log import TaskLog
 
 from singletrack import context, task
 
@@ -68,9 +67,9 @@ def exit_early(code: int = 3) -> None:
 @task(name="sleep_with_child")
 def sleep_with_child(seconds: float = 60.0, stubborn: bool = False) -> str:  # noqa: FBT001, FBT002
     """Start a process of its own and sleep; a stubborn one does not stop when asked."""
-    with _logged():
-        program = f"import time; time.sleep({seconds + 60})"
-        subprocess.Popen([sys.executable, "-c", program])
+    with _logged() as log:
+        command = log.child_command(**_who()) if log.path else ["sleep", str(seconds + 60)]
+        subprocess.Popen([*command, "--stubborn"] if stubborn and log.path else command)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             try:
@@ -82,13 +81,16 @@ def sleep_with_child(seconds: float = 60.0, stubborn: bool = False) -> str:  # n
 
 
 @contextmanager
-def _logged() -> Iterator[None]:
-    path = os.environ.get("SINGLETRACK_TASK_LOG")
-    if not path or not context.running:
-        yield
-        return
-    log = TaskLog(Path(path))
-    with log.recording(
-        run=context.run_id, lock=context.lock, token=context.token, attempt=context.attempt
-    ):
-        yield
+def _logged() -> Iterator[TaskLog]:
+    log = TaskLog(os.environ.get("SINGLETRACK_TASK_LOG") if context.running else None)
+    with log.recording(**_who()):
+        yield log
+
+
+def _who() -> dict[str, Any]:
+    return {
+        "run": context.run_id,
+        "lock": context.lock,
+        "token": context.token,
+        "attempt": context.attempt,
+    }

@@ -11,6 +11,7 @@ from celery import Celery
 
 from singletrack.adapters.celery_broker import make_envelope
 from singletrack.admission import Defaults, RunRequest, resolve
+from singletrack.catalogue import CatalogueEntry
 from singletrack.locks import qualify
 from singletrack.run import Door, RunSpec
 from singletrack.tasks import declaration_of, describe
@@ -37,6 +38,7 @@ class DirectRuns:
         self._app = app
         self._namespace = namespace
         self._defaults = defaults
+        self._entries: dict[str, CatalogueEntry | None] = {}
 
     def specify(self, message: Message) -> RunSpec:
         """Apply the task's and the platform's defaults and make the message for publishing again.
@@ -54,12 +56,19 @@ class DirectRuns:
             queue=message.queue,
             timeout_seconds=message.timeout_seconds,
         )
-        task = self._app.tasks[message.task]
-        declared = declaration_of(task)
-        entry = describe(task, declared) if declared else None
-        named = _named(task.run, message) if entry and entry.lock and message.args else None
+        entry = self._entry(message.task)
+        named = None
+        if entry and entry.lock and message.args:
+            named = _named(self._app.tasks[message.task].run, message)
         spec = resolve(request, entry, self._defaults, named)
         return replace(spec, envelope=make_envelope(self._app, spec))
+
+    def _entry(self, name: str) -> CatalogueEntry | None:
+        if name not in self._entries:
+            task = self._app.tasks[name]
+            declared = declaration_of(task)
+            self._entries[name] = describe(task, declared) if declared else None
+        return self._entries[name]
 
 
 def unlockable(message: Message, namespace: str) -> RunSpec:

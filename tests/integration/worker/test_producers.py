@@ -1,0 +1,157 @@
+"""The Python door: `.delay()` from a producer's process, results, revoke."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from support.platform import ROOT, alive
+from support.waiting import wait_until
+
+from singletrack import operations as ops
+from singletrack.lifecycle import State
+
+
+@pytest.fixture
+def python(platform):
+    """Run Python code as a producer would, at a prompt with the platform's environment."""
+
+    def run(code: str) -> str:
+        path = os.pathsep.join(str(ROOT / name) for name in ("core", "worker"))
+        head = (
+            "from singletrack_worker.app import app\nfrom singletrack_worker.demo_tasks import *\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", head + code],
+            env={**os.environ, **platform.environment, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return run
+
+
+def latest_run(platform, task):
+    def find():
+        runs = platform.ledger.execute(ops.ListRuns(namespace="default"))
+        return next((run.run_id for run in runs if run.spec.task == task), None)
+
+    run_id = wait_until(find, 20)
+    platform.submitted.append(run_id)
+    return run_id
+
+
+def test_delay_answers_with_the_value(platform, python):
+    platform.start_worker()
+    assert python("print(add.delay(2, 3).get(timeout=20))") == "5"
+
+
+def test_the_note_in_three_lines(platform, python):
+    platform.start_worker()
+    code = "r = dummy_task.delay(name='Bob')\nprint(r.get(timeout=20), r.status, r.result)"
+    assert python(code) == "Hello Bob! SUCCESS Hello Bob!"
+
+
+def test_the_error_of_a_task_is_raised_at_the_caller(platform, python):
+    platform.start_worker()
+    code = (
+        "r = fail.delay('no luck')\n"
+        "try: r.get(timeout=20)\n"
+        "except ValueError as error: print(error, r.status, 'demo_tasks' in r.traceback)"
+    )
+    assert python(code) == "no luck FAILURE True"
+
+
+def test_sys_exit_in_a_task_does_not_end_the_caller(platform, python):
+    platform.start_worker()
+    code = (
+        "r = exit_early.delay(3)\n"
+        "try: r.get(timeout=20)\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    assert python(code) == "SystemExit the task called sys.exit(3)"
+
+
+def test_an_unknown_id_is_pending_and_get_times_out(platform, python):
+    platform.start_worker()
+    code = (
+        "from celery.result import AsyncResult\n"
+        "from celery.exceptions import TimeoutError\n"
+        "r = AsyncResult('nobody', app=app)\n"
+        "try: r.get(timeout=0.2)\n"
+        "except TimeoutError: print(r.status)"
+    )
+    assert python(code) == "PENDING"
+
+
+def test_two_delays_on_one_lock_run_one_after_the_other(platform, python):
+    platform.start_worker(slots=2)
+    code = "rs = [dummy_task.delay() for _ in range(3)]\nprint([r.get(timeout=20) for r in rs])"
+    assert python(code) == str(["Hello Bob!"] * 3)
+    runs = platform.ledger.execute(ops.ListRuns(namespace="default"))
+    platform.submitted += [run.run_id for run in runs]
+    platform.assert_promise_held()
+
+
+def test_revoke_with_terminate_cancels_and_the_process_tree_is_gone(platform, python):
+    platform.start_worker()
+    python("sleep_with_child.delay(60)")
+    run_id = latest_run(platform, "sleep_with_child")
+    pids = wait_until(lambda: len(p := {e.pid for e in platform.events(run_id)}) == 2 and p)
+    python(f"app.control.revoke('{run_id}', terminate=True, signal='SIGKILL')")
+    assert platform.wait_for_end(run_id).state is State.CANCELLED
+    assert not any(alive(pid) for pid in pids)
+    platform.assert_promise_held()
+
+
+def test_revoke_without_terminate_leaves_a_started_run_alone(platform, python):
+    platform.start_worker()
+    python("count_to.delay(15)")
+    run_id = latest_run(platform, "count_to")
+    platform.wait_for_begin(run_id)
+    python(f"app.control.revoke('{run_id}')")
+    assert platform.wait_for_end(run_id).state is State.SUCCEEDED
+
+
+def test_revoke_ends_a_waiting_run_at_once(platform, python):
+    platform.start_worker()
+    holder = platform.submit("count_to", {"n": 600}, lock="default")
+    platform.wait_for_begin(holder)
+    python("add.delay(1, 2)")
+    run_id = latest_run(platform, "add")
+    platform.wait_for(run_id, State.QUEUED)
+    python(f"app.control.revoke('{run_id}')")
+    assert platform.wait_for_end(run_id).state is State.CANCELLED
+    assert platform.run(holder).state is State.RUNNING
+
+
+def test_clients_that_only_know_celerys_result_keys_find_the_result(platform, python):
+    platform.start_worker()
+    run_id = python("r = add.delay(2, 2); r.get(timeout=20); print(r.id)")
+    text = platform.server.client().get(f"celery-task-meta-{run_id}")
+    assert '"status": "SUCCESS"' in text
+    assert '"result": 4' in text
+
+
+def test_a_lock_that_cannot_be_named_fails_the_run_and_says_why(platform, python):
+    platform.start_worker()
+    code = (
+        "r = app.send_task('count_to', kwargs={'n': 1, 'name': 'a\\nb'})\n"
+        "try: r.get(timeout=20)\n"
+        "except Exception as error: print(r.status, error)"
+    )
+    assert "FAILURE a lock key must be printable" in python(code)
+
+
+def test_wrong_arguments_fail_the_run_with_pythons_own_words(platform, python):
+    platform.start_worker()
+    code = (
+        "r = app.send_task('add', kwargs={'x': 1})\n"
+        "try: r.get(timeout=20)\n"
+        "except TypeError as error: print(r.status, error)"
+    )
+    assert "FAILURE add() missing 1 required positional argument: 'y'" in python(code)
