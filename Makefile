@@ -1,0 +1,53 @@
+# Everything a developer and CI run. `make` alone lists it.
+# Every target carries a line after ##; a target without one is a bug, and a test says so.
+
+SYSTEM_PYTHON ?= python3
+PYTHON := .venv/bin/python
+BENCH ?= handoff submit idle
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: ## Make or update the virtual environment in .venv (every other target does so by itself)
+	@command -v $(SYSTEM_PYTHON) > /dev/null || { echo "Singletrack needs Python 3.11 or newer; there is no $(SYSTEM_PYTHON) on the PATH."; exit 1; }
+	@$(SYSTEM_PYTHON) .ci/install.py
+
+.PHONY: demo
+demo: install ## Show the whole thing at work, on a private Kubernetes API server (the first time builds it)
+	$(PYTHON) -m singletrack_cli.demo
+
+.PHONY: test
+test: install ## Run every test in random order (the first time builds the Kubernetes API server)
+	$(PYTHON) -m singletrack_cli.controlplane build
+	$(PYTHON) -m pytest $(ARGS)
+
+.PHONY: test-fast
+test-fast: install ## Run the tests that need no server: unit and conformance on memory
+	$(PYTHON) -m pytest tests/unit $(wildcard tests/conformance) -m "not redis and not kubernetes" $(ARGS)
+
+.PHONY: check
+check: install ## Run every check that is not a test: format, lint, layout, sizes, contracts, types, spelling
+	@.ci/check
+
+.PHONY: crd
+crd: install ## Print the custom resource's definition into k8s/crd.yaml
+	$(PYTHON) -m singletrack_operator.crd > k8s/crd.yaml.new
+	mv k8s/crd.yaml.new k8s/crd.yaml
+
+.PHONY: format
+format: install ## Format the code and mend what the linter can mend by itself
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+.PHONY: bench
+bench: install ## Measure against a peer in the same run; BENCH="handoff" for one of them
+	@set -e; for name in $(BENCH); do echo $(PYTHON) bench/$$name.py; $(PYTHON) bench/$$name.py; done
+
+.PHONY: clean
+clean: ## Remove what was made in this checkout, the virtual environment too (not the user's cache folder)
+	rm -rf .venv dist build bench/out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
