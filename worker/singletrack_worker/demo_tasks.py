@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from singletrack.testing.task_log import TaskLog
-
 from singletrack import context, task
+from singletrack.testing.task_log import TaskLog
 
 
 @task(name="dummy_task")

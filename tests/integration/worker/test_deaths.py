@@ -4,7 +4,7 @@ import os
 import signal
 
 import pytest
-from support.platform import BOUND_SECONDS, agent_of, alive, children_of, kill9
+from support.local_platform import BOUND_SECONDS, agent_of, alive, children_of, kill9
 from support.waiting import wait_until
 
 from singletrack import operations as ops

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from support.platform import ROOT, alive
+from support.local_platform import ROOT, alive
 from support.waiting import wait_until
 
 from singletrack import operations as ops

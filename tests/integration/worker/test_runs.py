@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support.platform import alive
+from support.local_platform import alive
 from support.waiting import wait_until
 
 from singletrack import operations as ops

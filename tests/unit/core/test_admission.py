@@ -71,7 +71,7 @@ def test_a_wrong_type_is_refused_with_the_parameters_name():
 
 @pytest.mark.parametrize("params", [{}, {"month": "10", "extra": 1}])
 def test_missing_and_unknown_parameters_are_refused(params):
-    with pytest.raises(InvalidParameters, match="month|extra"):
+    with pytest.raises(InvalidParameters, match=r"month|extra"):
         check_parameters(request(params=params), entry())
 
 

@@ -1,4 +1,4 @@
-"""The pure parts of upkeep: when a server may be blessed. The loops run in the conformance suite."""
+"""The pure part of upkeep: when a server may be blessed."""
 
 import pytest
 
