@@ -1,8 +1,13 @@
+import re
 from itertools import product
+from pathlib import Path
 
 import pytest
 
+from singletrack.adapters.redis_ledger.library import source
 from singletrack.lifecycle import LIVE, OWNING, TERMINAL, TRANSITIONS, VIEWS, State, may_become
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_every_state_has_a_view():
@@ -35,3 +40,19 @@ def test_code_can_only_have_run_after_claimed():
 def test_a_run_that_was_refused_never_starts():
     refused = {State.REJECTED, State.SKIPPED, State.SUPERSEDED, State.EXPIRED}
     assert not any(may_become(a, b) for a, b in product(refused, OWNING))
+
+
+def test_the_diagram_in_the_docs_shows_exactly_the_table():
+    text = (ROOT / "docs/explanation/lifecycle.md").read_text()
+    arrows = re.findall(r"^    (\S+) --> (\S+?):?(?: .*)?$", text, re.MULTILINE)
+    drawn = {(a, b) for a, b in arrows if b != "[*]"}
+    table = {(str(a or "[*]"), str(b)) for a, targets in TRANSITIONS.items() for b in targets}
+    assert drawn == table
+    assert {a for a, b in arrows if b == "[*]"} == set(TERMINAL)
+
+
+def test_the_library_carries_the_same_table_to_the_server():
+    line = next(it for it in source().splitlines() if it.startswith("local TRANSITIONS"))
+    for state, targets in TRANSITIONS.items():
+        inner = ", ".join(f"['{target}'] = true" for target in sorted(targets))
+        assert f"['{state or ''}'] = {{{inner}}}" in line
