@@ -1,0 +1,4 @@
+EXAMPLES="x"
+def up(options):
+    """Start"""
+    print(options); return 3
