@@ -89,6 +89,13 @@ class RunSettings(_Group):
     """The largest result a run may return, as JSON."""
 
 
+class WorkerSettings(_Group):
+    """What only the worker needs."""
+
+    worker_metrics_port: int = 0
+    """Where the worker's main process answers `/metrics` on loopback; 0 for nowhere."""
+
+
 class Settings(_Group):
     """All groups together: what an entry point builds once and passes down."""
 
@@ -96,3 +103,4 @@ class Settings(_Group):
     broker: BrokerSettings = Field(default_factory=BrokerSettings)
     lease: LeaseSettings = Field(default_factory=LeaseSettings)
     run: RunSettings = Field(default_factory=RunSettings)
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)

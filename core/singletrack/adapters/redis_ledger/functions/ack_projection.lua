@@ -2,7 +2,6 @@
 -- ARGV  id, revision
 -- reply 1, or 0 when the record has moved on
 register('ack_projection', { 'allow-oom' }, function(args)
-  if redis.call('ZSCORE', P .. 'unprojected', args[1]) ~= args[2] then return 0 end
-  redis.call('ZREM', P .. 'unprojected', args[1])
-  return 1
+  if redis.call('HGET', P .. 'run:' .. args[1], 'revision') ~= args[2] then return 0 end
+  return redis.call('ZREM', P .. 'unprojected', args[1])
 end)

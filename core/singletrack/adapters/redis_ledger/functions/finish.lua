@@ -17,6 +17,9 @@ register('finish', { 'allow-oom' }, function(args)
     local unsure = TRANSITIONS[r.state] and not is_blessed()
     return { unsure and 'RECOVERING' or 'DROP', r.state }
   end
+  if not TRANSITIONS[r.state][state] then
+    error('a run cannot go from ' .. r.state .. ' to ' .. state)
+  end
   if args[4] == '1' then change(r, 'result', args[5]) end
   if args[6] ~= '' then
     change(r, 'failure_reason', args[6], 'failure_message', args[7], 'failure_type', args[8],

@@ -2,7 +2,7 @@
 -- locks, the outbox and the metrics in step with a run's state, so no operation can forget one.
 --
 -- Keys, all under one prefix with one hash tag (P, e.g. "{st}:"):
---   meta            hash    blessed, token, sequence, fsync
+--   meta            hash    blessed, token, sequence, changes, fsync
 --   run:<id>        hash    the record
 --   lock:<key>      hash    owner, token; exists only while the lock is owned
 --   wait:<key>      zset    the waiting list, score = sequence - priority * 1e12
@@ -11,7 +11,7 @@
 --   leased          set     CLAIMED and RUNNING runs
 --   deadlines       zset    QUEUED and READY runs -> when waiting is over
 --   finished        zset    terminal runs -> when to forget them
---   unprojected     zset    runs with a TaskRun -> revision it does not show yet
+--   unprojected     zset    runs with a TaskRun that does not show them as they are -> order of change
 --   runs:<ns>       zset    every record of a namespace -> sequence
 --   latest          hash    namespace -> the last run accepted at the REST door
 --   tasks           hash    the catalogue
@@ -70,7 +70,10 @@ end
 local function emit(r)
   change(r, 'revision', number(r, 'revision') + 1)
   redis.call('XADD', P .. 'changes', 'MAXLEN', '~', 10000, '*', 'run', r.id, 'state', r.state)
-  if r.name ~= '' then redis.call('ZADD', P .. 'unprojected', r.revision, r.id) end
+  if r.name ~= '' then
+    local order = redis.call('HINCRBY', P .. 'meta', 'changes', 1)
+    redis.call('ZADD', P .. 'unprojected', order, r.id)
+  end
 end
 
 -- --- metrics ------------------------------------------------------------------------------------

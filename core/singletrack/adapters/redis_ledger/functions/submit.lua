@@ -71,12 +71,19 @@ local function record(id, args)
   return r
 end
 
+local function with_grant(reply, r)
+  for _, value in ipairs(describe_grant(r)) do reply[#reply + 1] = value end
+  return reply
+end
+
 register('submit', {}, function(args)
   local id, nonce = args[1], args[6]
   local known = fetch(id)
   if known then
     local same = known.fingerprint == args[2]
-    return { same and 'OK' or 'CONFLICT', known.state, '0', '', '' }
+    local reply = { same and 'OK' or 'CONFLICT', known.state, '0', '', '' }
+    local granted = same and nonce ~= '' and known.state == 'CLAIMED' and known.nonce == nonce
+    return granted and with_grant(reply, known) or reply
   end
   if not by_policy[args[4]] then error('there is no policy ' .. args[4]) end
   local r = record(id, args)
@@ -93,8 +100,5 @@ register('submit', {}, function(args)
     redis.call('HSET', P .. 'latest', r.namespace, id)
   end
   local reply = { 'OK', r.state, '1', holder and holder.id or '', holder and holder.name or '' }
-  if r.state == 'CLAIMED' then
-    for _, value in ipairs(describe_grant(r)) do reply[#reply + 1] = value end
-  end
-  return reply
+  return r.state == 'CLAIMED' and with_grant(reply, r) or reply
 end)

@@ -1,0 +1,165 @@
+"""The API's intake where there is a cluster: a TaskRun first, then the ledger as a fast path.
+
+What the API server has accepted is durable: should this process die before the second step, the
+operator takes it. A refused request leaves no resource behind: the lock is looked at before
+anything is created, and if somebody was faster all the same, what was created is deleted, by uid.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from singletrack import policies
+from singletrack.adapters.kubernetes.errors import (
+    Conflict,
+    Invalid,
+    KubernetesError,
+    NotFound,
+)
+from singletrack.adapters.kubernetes.taskruns import TaskRuns
+from singletrack.adapters.ledger_intake import CachedCatalogue
+from singletrack.admission import Defaults, RunRequest, check_parameters, resolve
+from singletrack.broker import Broker
+from singletrack.catalogue import CatalogueEntry
+from singletrack.custom_resource import manifest
+from singletrack.custom_resource.manifest import TaskRun
+from singletrack.errors import (
+    Holder,
+    IntakeUnavailable,
+    InvalidParameters,
+    LedgerError,
+    LockHeld,
+    RunConflict,
+    RunNotFound,
+)
+from singletrack.intake import Accepted
+from singletrack.ledger import AsyncLedger
+from singletrack.lifecycle import VIEWS, State
+from singletrack.operations import Cancel, GetLock, GetRun, Submission, Submit, Verdict
+from singletrack.policies import Decision, LockView
+from singletrack.run import Cancellation, Run, RunSpec
+
+
+class KubernetesIntake:
+    """Accepts runs by creating TaskRuns; the run id is the UID."""
+
+    def __init__(
+        self,
+        taskruns: TaskRuns,
+        ledger: AsyncLedger,
+        broker: Broker,
+        catalogue: CachedCatalogue,
+        defaults: Defaults,
+    ) -> None:
+        self._taskruns = taskruns
+        self._ledger = ledger
+        self._broker = broker
+        self._catalogue = catalogue
+        self._defaults = defaults
+
+    async def submit(self, request: RunRequest) -> Accepted:
+        """Accept a run; see `singletrack.intake.Intake`. The request's own id is not used.
+
+        Raises:
+            RunConflict: a TaskRun of that name asks for something else.
+        """
+        entry = await self._catalogue.find(request.task)
+        if request.args:
+            raise InvalidParameters("a TaskRun takes its parameters by name only")
+        check_parameters(request, entry)
+        resolved = resolve(request, entry, self._defaults)
+        await self._probe(resolved)
+        taskrun = await self._create(request, resolved)
+        if taskrun.finished:
+            submission = Submission(verdict=Verdict.OK, state=_state_of(taskrun))
+        else:
+            submission = await self._submit(taskrun, entry)
+        return Accepted(run_id=taskrun.uid, name=taskrun.name, submission=submission)
+
+    async def cancel(self, run: Run, cancellation: Cancellation) -> Run:
+        """Ask a run to stop; see `singletrack.intake.Intake`.
+
+        Raises:
+            RunNotFound: its record has been forgotten in the meantime.
+        """
+        spec = run.spec
+        if spec.name and not run.terminal:
+            field = manifest.cancel_field(cancellation)
+            # Gone, or cancelled before, or out of reach: the ledger's durable word is what counts.
+            with suppress(KubernetesError):
+                await self._taskruns.ask_to_stop(spec.namespace, spec.name, run.run_id, field)
+        await self._ledger.execute_durably(Cancel(run_id=run.run_id, cancellation=cancellation))
+        after = await self._ledger.execute(GetRun(run_id=run.run_id))
+        if after is None:
+            raise RunNotFound(f"no run has the id {run.run_id!r}")
+        return after
+
+    async def _probe(self, resolved: RunSpec) -> None:
+        """Refuse now what the ledger would refuse, before there is a resource."""
+        lock = await self._ledger.execute(GetLock(lock=resolved.lock))
+        owner = await self._ledger.execute(GetRun(run_id=lock.owner)) if lock.owner else None
+        view = LockView(
+            held=owner is not None,
+            holder_cancelling=owner is not None and owner.cancellation is not None,
+            waiting=len(lock.waiting),
+        )
+        decision = policies.decide(resolved.policy, view, max_queue=resolved.max_queue)
+        if owner is not None and decision is Decision.REJECT:
+            raise LockHeld(resolved.lock, Holder(run_id=owner.run_id, name=owner.spec.name))
+
+    async def _create(self, request: RunRequest, resolved: RunSpec) -> TaskRun:
+        try:
+            return await self._taskruns.create(manifest.build(request, resolved))
+        except Conflict as error:
+            return await self._same_as_before(request, resolved, error)
+        except (Invalid, NotFound) as error:
+            raise InvalidParameters(str(error)) from error
+        except KubernetesError as error:
+            raise IntakeUnavailable(str(error)) from error
+
+    async def _same_as_before(
+        self, request: RunRequest, resolved: RunSpec, error: Conflict
+    ) -> TaskRun:
+        """The TaskRun that has the name already, if it asks for the same."""
+        try:
+            found = await self._taskruns.get(request.namespace, request.name)
+        except KubernetesError as failure:
+            raise IntakeUnavailable(str(failure)) from failure
+        asked = resolve(manifest.to_request(found), None, self._defaults)
+        if asked.fingerprint != resolved.fingerprint:
+            raise RunConflict(
+                f"a TaskRun named {request.name!r} asks for something else already"
+            ) from error
+        return found
+
+    async def _submit(self, taskrun: TaskRun, entry: CatalogueEntry) -> Submission:
+        spec = resolve(manifest.to_request(taskrun), entry, self._defaults)
+        spec = replace(spec, envelope=self._broker.envelope(spec))
+        try:
+            submission = await self._ledger.execute(Submit(spec=spec, push=self._broker.in_ledger))
+        except LedgerError:
+            await self._undo(taskrun)
+            raise
+        if submission.state is State.REJECTED:
+            await self._undo(taskrun)
+            raise LockHeld(spec.lock, submission.holder or await self._holder(spec.run_id))
+        return submission
+
+    async def _undo(self, taskrun: TaskRun) -> None:
+        try:
+            await self._taskruns.delete(taskrun.namespace, taskrun.name, taskrun.uid)
+        except KubernetesError as error:
+            raise IntakeUnavailable(
+                f"TaskRun {taskrun.name!r} was refused, but could not be deleted: {error}"
+            ) from error
+
+    async def _holder(self, run_id: str) -> Holder:
+        """Who held the lock when the operator was faster in submitting this run."""
+        record = await self._ledger.execute(GetRun(run_id=run_id))
+        return (record and record.holder) or Holder(run_id="")
+
+
+def _state_of(taskrun: TaskRun) -> State | None:
+    """The state whose phase a finished TaskRun shows."""
+    return next((state for state, view in VIEWS.items() if view.phase == taskrun.phase), None)

@@ -1,0 +1,130 @@
+"""Requests to the API server: few connections, a deadline each, errors by type.
+
+The session is opened at the first request, in the loop that makes it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+import orjson
+
+from singletrack.adapters.kubernetes.connection import Connection
+from singletrack.adapters.kubernetes.errors import KubernetesError, Unavailable, from_answer
+
+JSON = "application/json"
+JSON_PATCH = "application/json-patch+json"
+
+Observer = Callable[[str, str, int, float], None]
+"""Told of every request: method, path, HTTP status (0 without an answer), seconds."""
+
+_REFUSED = 400
+_UNAUTHORIZED = 401
+_MOST_CONNECTIONS = 8
+_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
+
+
+def _ignore(_method: str, _path: str, _status: int, _seconds: float) -> None:
+    """Nobody wants to know."""
+
+
+def open_http(
+    connection: Connection, observer: Observer = _ignore, most_connections: int = _MOST_CONNECTIONS
+) -> aiohttp.ClientSession:
+    """An HTTP session that proves who we are with every request and tells of each."""
+
+    async def authorized(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if connection.token:
+            request.headers["Authorization"] = f"Bearer {connection.token.current()}"
+        begun, status = time.monotonic(), 0
+        try:
+            response = await handler(request)
+            status = response.status
+        finally:
+            observer(request.method, request.url.raw_path_qs, status, time.monotonic() - begun)
+        if status == _UNAUTHORIZED:
+            connection.token.forget()
+        return response
+
+    connector = aiohttp.TCPConnector(limit=most_connections, ssl=connection.ssl_context or False)
+    return aiohttp.ClientSession(
+        connector=connector,
+        middlewares=(authorized,),
+        timeout=_TIMEOUT,
+        headers={"User-Agent": "singletrack"},
+    )
+
+
+class KubernetesSession:
+    """JSON in, JSON out, and a typed error for everything else."""
+
+    def __init__(self, connection: Connection, observer: Observer = _ignore) -> None:
+        self.connection = connection
+        self._observer = observer
+        self._http: aiohttp.ClientSession | None = None
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = JSON,
+    ) -> Any:
+        """The decoded answer.
+
+        Raises:
+            KubernetesError: by type, see `errors`; `Unavailable` when it is not known whether the
+                request took effect.
+        """
+        error: KubernetesError | None = None
+        for _ in range(2):  # the second time with a token that was read again
+            status, content, headers = await self._send(method, path, params, body, content_type)
+            answer = _decoded(content)
+            if status < _REFUSED:
+                return answer
+            error = from_answer(status, answer, headers)
+            if status != _UNAUTHORIZED:
+                break
+        raise error or KubernetesError()
+
+    async def close(self) -> None:
+        """Close the connections; the session opens again when it is used again."""
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        body: Any,
+        content_type: str,
+    ) -> tuple[int, bytes, Mapping[str, str]]:
+        if self._http is None:
+            self._http = open_http(self.connection, self._observer)
+        data = None if body is None else orjson.dumps(body)
+        headers = {"Accept": JSON} | ({"Content-Type": content_type} if data is not None else {})
+        try:
+            async with self._http.request(
+                method, self.connection.server + path, params=params, data=data, headers=headers
+            ) as response:
+                return response.status, await response.read(), response.headers
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            where = self.connection.server
+            text = str(error) or type(error).__name__
+            raise Unavailable(f"the API server at {where} did not answer: {text}") from error
+
+
+def _decoded(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return content.decode(errors="replace")

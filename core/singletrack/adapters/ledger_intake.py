@@ -1,0 +1,129 @@
+"""The intake of an installation without Kubernetes: runs go straight into the ledger.
+
+It checks a request against the catalogue before anything is recorded, and answers with the ledger's
+own decision. What the ledger has acknowledged is safe from a crash of the caller: the outbox
+publishes the message, whoever has submitted it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from singletrack.admission import Defaults, RunRequest, check_parameters, resolve
+from singletrack.broker import Broker
+from singletrack.catalogue import CatalogueEntry
+from singletrack.errors import Holder, LockHeld, RunConflict, RunNotFound, TaskNotRegistered
+from singletrack.intake import Accepted
+from singletrack.ledger import AsyncLedger
+from singletrack.lifecycle import State
+from singletrack.operations import Cancel, GetRun, ListTasks, Submit
+from singletrack.run import Cancellation, Run, RunSpec
+
+CATALOGUE_SECONDS = 5.0
+
+
+class CachedCatalogue:
+    """The ledger's task catalogue, remembered for a few seconds and read again on a miss."""
+
+    def __init__(
+        self,
+        ledger: AsyncLedger,
+        *,
+        keep_seconds: float = CATALOGUE_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ledger = ledger
+        self._keep_seconds = keep_seconds
+        self._monotonic = monotonic
+        self._entries: Mapping[str, str] = {}
+        self._stale_at = float("-inf")
+
+    async def find(self, task: str) -> CatalogueEntry:
+        """The entry of a task.
+
+        Raises:
+            TaskNotRegistered: not even a fresh look at the ledger shows it.
+        """
+        if self._monotonic() >= self._stale_at or task not in self._entries:
+            self._entries = await self._ledger.execute(ListTasks())
+            self._stale_at = self._monotonic() + self._keep_seconds
+        if task not in self._entries:
+            raise TaskNotRegistered(
+                f"no worker has registered a task named {task!r}; registered: {self._some_names()}"
+            )
+        return CatalogueEntry.from_json(self._entries[task])
+
+    def _some_names(self) -> str:
+        names = sorted(self._entries)
+        return ", ".join(names[:10]) + (", …" if len(names) > 10 else "") if names else "none"
+
+
+class LedgerIntake:
+    """Accepts runs by one `Submit`; the run id is the request's."""
+
+    def __init__(
+        self,
+        ledger: AsyncLedger,
+        broker: Broker,
+        catalogue: CachedCatalogue,
+        defaults: Defaults,
+    ) -> None:
+        self._ledger = ledger
+        self._broker = broker
+        self._catalogue = catalogue
+        self._defaults = defaults
+
+    async def submit(self, request: RunRequest) -> Accepted:
+        """Accept a run; see `singletrack.intake.Intake`.
+
+        Raises:
+            RunConflict: the id belongs to a run with another content.
+        """
+        entry = await self._catalogue.find(request.task)
+        check_parameters(request, entry)
+        spec = resolve(request, entry, self._defaults)
+        spec = replace(spec, envelope=self._broker.envelope(spec))
+        submission = await self._ledger.execute(Submit(spec=spec, push=self._broker.in_ledger))
+        holder = submission.holder
+        if not submission.created:
+            holder = await self._compared(spec)
+        if submission.state is State.REJECTED:
+            raise LockHeld(spec.lock, holder or Holder(run_id=""))
+        return Accepted(run_id=spec.run_id, name=spec.name, submission=submission)
+
+    async def cancel(self, run: Run, cancellation: Cancellation) -> Run:
+        """Ask a run to stop; see `singletrack.intake.Intake`.
+
+        Raises:
+            RunNotFound: its record has been forgotten in the meantime.
+        """
+        operation = Cancel(run_id=run.run_id, cancellation=cancellation)
+        await self._ledger.execute_durably(operation)
+        after = await self._ledger.execute(GetRun(run_id=run.run_id))
+        if after is None:
+            raise RunNotFound(f"no run has the id {run.run_id!r}")
+        return after
+
+    async def _compared(self, spec: RunSpec) -> Holder | None:
+        """Make sure that the run which has this id is what was asked for; answer its holder.
+
+        The ledger's fingerprint leaves out what does not change what a run does, such as its
+        timeout; for somebody who repeats a request those count too.
+        """
+        known = await self._ledger.execute(GetRun(run_id=spec.run_id))
+        if known is None or _asked(known.spec) != _asked(spec):
+            raise RunConflict(f"the id {spec.run_id!r} belongs to a run with other content")
+        return known.holder
+
+
+def _asked(spec: RunSpec) -> tuple[object, ...]:
+    durations = (
+        spec.timeout_seconds,
+        spec.start_deadline_seconds,
+        spec.queue_timeout_seconds,
+        spec.ttl_seconds,
+    )
+    in_ms = [None if seconds is None else round(seconds * 1000) for seconds in durations]
+    return (spec.fingerprint, spec.namespace, spec.priority, spec.max_queue, *in_ms)

@@ -1,0 +1,235 @@
+"""What the memory ledger has written down, and the one function that moves a run.
+
+Who owns a lock, who waits, what is due and what is leased is not stored anywhere: it is read off
+the states of the runs, so it cannot disagree with them. Times are milliseconds, as on a server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from singletrack.adapters.memory.counters import Counters
+from singletrack.errors import LedgerRefused
+from singletrack.lifecycle import OWNING, TERMINAL, State, may_become
+from singletrack.operations import Grant
+from singletrack.run import Failure, Run, RunSpec
+
+REPUBLISH_MS = 15_000
+REPUBLISH_MAX_MS = 3_600_000
+LEASED = (State.CLAIMED, State.RUNNING)
+WAITING = (State.QUEUED, State.READY)
+
+
+def to_ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def to_time(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+@dataclass(slots=True)
+class Record:
+    """A run as readers see it, and what the ledger notes beside it."""
+
+    run: Run
+    push: bool
+    """Whether its message goes to the broker's list in the step that makes it READY."""
+    claims: int = 0
+    """Since its code has last begun, or ever."""
+    rank: tuple[int, int] = (0, 0)
+    """Its place in the waiting list, lowest first: priority (negative), then arrival."""
+    due_at: int = 0
+    """When to look at publishing again; means something while READY."""
+    deadline: int | None = None
+    """When waiting is over; None for never."""
+    forget_at: int = 0
+    """When the record may go; means something once the run is terminal."""
+    unshown_since: int | None = None
+    """The number of the oldest change that its TaskRun does not show."""
+
+
+@dataclass(slots=True)
+class Book:
+    """Everything a ledger knows. `micros` is the time of the operation that is being performed."""
+
+    server_id: str
+    blessed_id: str
+    micros: int = 0
+    sequence: int = 0
+    token: int = 0
+    records: dict[str, Record] = field(default_factory=dict)
+    agents: dict[str, str] = field(default_factory=dict)
+    tasks: dict[str, str] = field(default_factory=dict)
+    latest: dict[str, str] = field(default_factory=dict)
+    messages: dict[str, list[str]] = field(default_factory=dict)
+    changes: list[str] = field(default_factory=list)
+    counters: Counters = field(default_factory=Counters)
+
+    # --- what can be read off ---------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        return self.micros // 1000
+
+    @property
+    def blessed(self) -> bool:
+        return self.server_id == self.blessed_id
+
+    def find(self, run_id: str) -> Record | None:
+        return self.records.get(run_id)
+
+    def leased_by(self, run_id: str, nonce: str) -> Record | None:
+        """The record, if this claim is the current one."""
+        record = self.find(run_id)
+        held = record and record.run.state in LEASED and record.run.nonce == nonce
+        return record if held else None
+
+    def in_state(self, *states: State) -> Iterator[Record]:
+        return (record for record in self.records.values() if record.run.state in states)
+
+    def owner(self, lock: str) -> Record | None:
+        return next((r for r in self.in_state(*OWNING) if r.run.spec.lock == lock), None)
+
+    def waiting(self, lock: str) -> list[Record]:
+        """Who waits for a lock, the first in line first."""
+        found = [r for r in self.in_state(State.QUEUED) if r.run.spec.lock == lock]
+        return sorted(found, key=lambda r: r.rank)
+
+    # --- moving -----------------------------------------------------------------------------------
+
+    def create(
+        self, spec: RunSpec, state: State, *, push: bool, claimed: bool = False, **fields: Any
+    ) -> Record:
+        """Record a new run in its first state; `claimed`: its caller claims it in this step."""
+        if not may_become(None, state):
+            raise LedgerRefused(f"a run cannot begin its life in {state}")
+        record = self.add(spec, state, push=push, **fields)
+        self.counters.submitted(spec.task, spec.door)
+        self._enter(record, None, publish=push and not claimed)
+        return record
+
+    def add(self, spec: RunSpec, state: State, *, push: bool, **fields: Any) -> Record:
+        """Write down a run that is in this state, and nothing else."""
+        self.sequence += 1
+        at = to_time(self.now)
+        run = Run(
+            spec=spec, state=state, revision=0, sequence=self.sequence, submitted_at=at, **fields
+        )
+        record = self.records[spec.run_id] = Record(run, push)
+        return record
+
+    def move(self, record: Record, to: State, *, let_next_in: bool = True, **fields: Any) -> None:
+        """Move a run to another state, if the table allows it; a lock that became free moves on.
+
+        Raises:
+            LedgerRefused: the table does not know this move; nothing has changed.
+        """
+        current = record.run.state
+        if not may_become(current, to):
+            raise LedgerRefused(f"a run cannot go from {current} to {to}")
+        self.change(record, state=to, **fields)
+        self._enter(record, current, publish=record.push)
+        if let_next_in and current in OWNING and to not in OWNING:
+            self.promote(record.run.spec.lock)
+
+    def end(self, record: Record, to: State, reason: str, message: str) -> None:
+        """End a run that did not succeed: one stable word, and a sentence."""
+        self.move(record, to, failure=Failure(reason=reason, message=message))
+
+    def end_cancelled(self, record: Record) -> None:
+        asked = record.run.cancellation
+        self.end(record, State.CANCELLED, "Cancelled", asked.reason if asked else "")
+
+    def promote(self, lock: str) -> bool:
+        """Let the first in line have a free lock; whether somebody got it."""
+        waiting = self.waiting(lock)
+        if self.owner(lock) or not waiting:
+            return False
+        self.move(waiting[0], State.READY)
+        return True
+
+    def grant(self, record: Record, nonce: str, worker: str) -> Grant:
+        """Claim a READY run, with a new token."""
+        self.token = max(self.token + 1, self.micros)
+        record.claims += 1
+        self.change(record, nonce=nonce, worker=worker, token=self.token, lease_seq=1)
+        self.move(record, State.CLAIMED)
+        return describe_grant(record.run)
+
+    def restore(self, record: Record, **fields: Any) -> None:
+        """Write down that a run is RUNNING, whatever was known of it: it has been all along."""
+        known = record.run.state is State.RUNNING
+        started_at = record.run.started_at if known else to_time(self.now)
+        record.deadline, record.claims = None, 0
+        self.change(record, state=State.RUNNING, started_at=started_at, **fields)
+        self.note(record)
+
+    def change(self, record: Record, **fields: Any) -> None:
+        record.run = replace(record.run, **fields)
+
+    def note(self, record: Record) -> None:
+        """Raise the revision: what a reader sees has changed."""
+        self.change(record, revision=record.run.revision + 1)
+        self.changes.append(record.run.run_id)
+        if record.run.spec.name and record.unshown_since is None:
+            record.unshown_since = len(self.changes)
+
+    def push(self, record: Record) -> None:
+        spec = record.run.spec
+        self.messages.setdefault(spec.queue, []).append(spec.envelope)
+
+    def _enter(self, record: Record, before: State | None, *, publish: bool) -> None:
+        """Do what being in the new state means."""
+        spec, now = record.run.spec, self.now
+        record.deadline = None
+        match record.run.state:
+            case State.QUEUED:
+                record.rank = (-spec.priority, record.run.sequence)
+                record.deadline = self._limit(spec.queue_timeout_seconds)
+            case State.READY:
+                record.deadline = self._limit(spec.start_deadline_seconds)
+                record.due_at = now + REPUBLISH_MS if record.push else now
+                count = int(record.push)
+                self.change(record, ready_at=to_time(now), nonce="", publications=count)
+                if publish:
+                    self.push(record)
+            case State.RUNNING:
+                self._begin(record)
+            case state if state in TERMINAL:
+                self._finish(record, before)
+        self.note(record)
+
+    def _limit(self, seconds: float | None) -> int | None:
+        return None if seconds is None else self.now + to_ms(seconds)
+
+    def _begin(self, record: Record) -> None:
+        run, at = record.run, to_time(self.now)
+        record.claims = 0
+        self.change(record, started_at=at, attempt=run.attempt + 1)
+        self.counters.began(run.spec.task, to_ms((at - run.submitted_at).total_seconds()))
+
+    def _finish(self, record: Record, before: State | None) -> None:
+        run, at = record.run, to_time(self.now)
+        record.forget_at = self.now + to_ms(run.spec.ttl_seconds)
+        self.change(record, finished_at=at, spec=replace(run.spec, envelope=""))
+        self.counters.finished(run.spec.task, run.state)
+        if before is State.RUNNING and run.started_at:
+            took_ms = to_ms((at - run.started_at).total_seconds())
+            self.counters.executed(run.spec.task, run.state, took_ms)
+
+
+def describe_grant(run: Run) -> Grant:
+    """The grant of a claimed run."""
+    return Grant(
+        run_id=run.run_id,
+        nonce=run.nonce,
+        token=run.token,
+        lock=run.spec.lock,
+        attempt=run.attempt + 1,
+        timeout_seconds=run.spec.timeout_seconds,
+        door=run.spec.door,
+    )

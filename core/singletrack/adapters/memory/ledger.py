@@ -1,0 +1,136 @@
+"""The synchronous memory ledger: one lock around one table of handlers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any, TypeVar
+
+from singletrack import operations as ops
+from singletrack.adapters.memory import keeping, reading, running, submitting
+from singletrack.adapters.memory.book import Book
+from singletrack.operations import Operation
+
+R = TypeVar("R")
+
+_HANDLERS: dict[type, Callable[[Book, Any], Any]] = {
+    ops.Submit: submitting.submit,
+    ops.Published: submitting.published,
+    ops.Claim: running.claim,
+    ops.Begin: running.begin,
+    ops.Report: running.report,
+    ops.Finish: running.finish,
+    ops.NotStarted: running.not_started,
+    ops.ChildGone: running.child_gone,
+    ops.Cancel: running.cancel,
+    ops.Renew: keeping.renew,
+    ops.AgentGone: keeping.agent_gone,
+    ops.Expire: keeping.expire,
+    ops.ExpireWait: keeping.expire_wait,
+    ops.Promote: keeping.promote,
+    ops.Reassert: keeping.reassert,
+    ops.Bless: keeping.bless,
+    ops.AckProjection: keeping.ack_projection,
+    ops.Forget: keeping.forget,
+    ops.RegisterTasks: keeping.register_tasks,
+    ops.GetRun: reading.get_run,
+    ops.ListRuns: reading.list_runs,
+    ops.LatestRun: reading.latest_run,
+    ops.GetLock: reading.get_lock,
+    ops.ListDue: reading.list_due,
+    ops.ListLeases: reading.list_leases,
+    ops.ListOverdue: reading.list_overdue,
+    ops.ListWaitingLocks: reading.list_waiting_locks,
+    ops.ListUnprojected: reading.list_unprojected,
+    ops.ListForgettable: reading.list_forgettable,
+    ops.ListTasks: reading.list_tasks,
+    ops.ReadCounters: reading.read_counters,
+    ops.ReadServer: reading.read_server,
+}
+
+
+def system_micros() -> int:
+    """Microseconds since the epoch by the machine's wall clock."""
+    return time.time_ns() // 1000
+
+
+class MemoryLedger:
+    """A ledger that lives as long as the process; see `singletrack.ledger.Ledger`.
+
+    `micros` is its clock, in microseconds. Unless `blessed` is False it serves claims from the
+    start. `Finish.celery_meta` has no effect: there are no Celery clients to tell.
+    """
+
+    def __init__(self, *, micros: Callable[[], int] = system_micros, blessed: bool = True) -> None:
+        self._micros = micros
+        self._lock = threading.RLock()
+        self._starts = 1
+        self._listeners: list[Callable[[], None]] = []
+        self._book = Book(server_id="memory-1", blessed_id="memory-1" if blessed else "")
+
+    def execute(self, operation: Operation[R]) -> R:
+        """Perform one operation; see `singletrack.ledger.Ledger`."""
+        handler = _HANDLERS[type(operation)]
+        with self._lock:
+            changes = len(self._book.changes)
+            self._book.micros = self._micros()
+            reply: R = handler(self._book, operation)
+            if len(self._book.changes) > changes:
+                for heard in self._listeners:
+                    heard()
+            return reply
+
+    def execute_durably(self, operation: Operation[R]) -> R:
+        """The same as `execute`: there is no crash that could forget it (but see `restart`)."""
+        return self.execute(operation)
+
+    def close(self) -> None:
+        """Nothing is open; the ledger can still be read."""
+
+    # --- what tests do to it ----------------------------------------------------------------------
+
+    def snapshot(self) -> Book:
+        """What a replica would have kept, had the ledger stopped now; for `restart`."""
+        with self._lock:
+            return deepcopy(self._book)
+
+    def restart(self, *, lose: Collection[str] = (), back_to: Book | None = None) -> None:
+        """Come back as another server, unblessed: the runs in `lose` are forgotten.
+
+        With `back_to`, everything since that snapshot is, as after a failover to a replica that
+        was behind.
+        """
+        with self._lock:
+            self._starts += 1
+            self._book = deepcopy(back_to or self._book)
+            self._book.server_id = f"memory-{self._starts}"
+            for run_id in lose:
+                self._book.records.pop(run_id, None)
+
+    def messages(self, queue: str) -> Sequence[str]:
+        """The envelopes pushed to a broker queue, oldest first."""
+        with self._lock:
+            return tuple(self._book.messages.get(queue, ()))
+
+    # --- hints ------------------------------------------------------------------------------------
+
+    def changes_since(self, position: int | None) -> tuple[int, Sequence[str]]:
+        """The present position, and the runs changed after another one, each once."""
+        with self._lock:
+            changes = self._book.changes
+            missed = [] if position is None else changes[position:]
+            return len(changes), list(dict.fromkeys(missed))
+
+    @contextmanager
+    def listening(self, heard: Callable[[], None]) -> Iterator[None]:
+        """Call `heard` at every change, in the thread that makes it."""
+        with self._lock:
+            self._listeners.append(heard)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._listeners.remove(heard)

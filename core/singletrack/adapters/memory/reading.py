@@ -1,0 +1,127 @@
+"""The reads: each answers from what is written down, none changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from singletrack import operations as ops
+from singletrack.adapters.memory.book import LEASED, Book, Record
+from singletrack.lifecycle import OWNING, TERMINAL, State
+from singletrack.run import Run
+
+
+def get_run(book: Book, op: ops.GetRun) -> Run | None:
+    record = book.find(op.run_id)
+    return record.run if record else None
+
+
+def list_runs(book: Book, op: ops.ListRuns) -> tuple[Run, ...]:
+    runs = [record.run for record in book.records.values()]
+    found = [
+        run
+        for run in runs
+        if run.spec.namespace == op.namespace and (not op.before or run.sequence < op.before)
+    ]
+    found.sort(key=lambda run: run.sequence, reverse=True)
+    return tuple(_without_large_fields(run) for run in found[: op.limit])
+
+
+def _without_large_fields(run: Run) -> Run:
+    spec = replace(run.spec, args=(), kwargs={}, envelope="")
+    failure = replace(run.failure, traceback="") if run.failure else None
+    return replace(run, spec=spec, result=None, failure=failure)
+
+
+def latest_run(book: Book, op: ops.LatestRun) -> str | None:
+    return book.latest.get(op.namespace)
+
+
+def get_lock(book: Book, op: ops.GetLock) -> ops.LockStatus:
+    owner = book.owner(op.lock)
+    return ops.LockStatus(
+        key=op.lock,
+        owner=owner.run.run_id if owner else None,
+        token=owner.run.token if owner else 0,
+        waiting=tuple(record.run.run_id for record in book.waiting(op.lock)),
+    )
+
+
+def list_due(book: Book, op: ops.ListDue) -> tuple[ops.DueRun, ...]:
+    due = [record for record in book.in_state(State.READY) if record.due_at <= book.now]
+    return tuple(
+        ops.DueRun(
+            run_id=record.run.run_id,
+            publications=record.run.publications,
+            queue=record.run.spec.queue,
+            envelope=record.run.spec.envelope,
+        )
+        for record in _first(due, op.limit, key=lambda record: record.due_at)
+    )
+
+
+def list_leases(book: Book, _op: ops.ListLeases) -> tuple[ops.LeaseView, ...]:
+    return tuple(
+        ops.LeaseView(
+            run_id=record.run.run_id,
+            nonce=record.run.nonce,
+            lease_seq=record.run.lease_seq,
+            state=record.run.state,
+        )
+        for record in book.in_state(*LEASED)
+    )
+
+
+def list_overdue(book: Book, op: ops.ListOverdue) -> tuple[str, ...]:
+    over = [r for r in book.records.values() if r.deadline is not None and r.deadline <= book.now]
+    return _ids(_first(over, op.limit, key=lambda record: record.deadline))
+
+
+def list_waiting_locks(book: Book, op: ops.ListWaitingLocks) -> tuple[str, ...]:
+    waited_for = {record.run.spec.lock for record in book.in_state(State.QUEUED)}
+    owned = {record.run.spec.lock for record in book.in_state(*OWNING)}
+    return tuple(sorted(waited_for - owned)[: op.limit])
+
+
+def list_unprojected(book: Book, op: ops.ListUnprojected) -> tuple[str, ...]:
+    unshown = [record for record in book.records.values() if record.unshown_since is not None]
+    return _ids(_first(unshown, op.limit, key=lambda record: record.unshown_since))
+
+
+def list_forgettable(book: Book, op: ops.ListForgettable) -> tuple[str, ...]:
+    over = [record for record in book.in_state(*TERMINAL) if record.forget_at <= book.now]
+    return _ids(_first(over, op.limit, key=lambda record: record.forget_at))
+
+
+def list_tasks(book: Book, _op: ops.ListTasks) -> Mapping[str, str]:
+    return dict(book.tasks)
+
+
+def read_counters(book: Book, _op: ops.ReadCounters) -> Mapping[str, float]:
+    return book.counters.read(record.run.state for record in book.records.values())
+
+
+def read_server(book: Book, _op: ops.ReadServer) -> ops.ServerStatus:
+    """As a server that keeps what it has acknowledged would answer."""
+    return ops.ServerStatus(
+        server_id=book.server_id,
+        blessed_id=book.blessed_id,
+        version="1",
+        flavour="memory",
+        eviction_policy="noeviction",
+        aof_enabled=True,
+        replicas=0,
+        fsync="always",
+        agents=dict(book.agents),
+        micros=book.micros,
+    )
+
+
+def _first(records: list[Record], limit: int, key: Callable[[Record], Any]) -> list[Record]:
+    """The first by `key`, ties in the order of their ids."""
+    return sorted(records, key=lambda record: (key(record), record.run.run_id))[:limit]
+
+
+def _ids(records: list[Record]) -> tuple[str, ...]:
+    return tuple(record.run.run_id for record in records)

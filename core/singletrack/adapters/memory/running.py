@@ -1,0 +1,131 @@
+"""How a run is claimed, begun and ended."""
+
+from __future__ import annotations
+
+from singletrack import operations as ops
+from singletrack.adapters.memory.book import WAITING, Book, Record, describe_grant
+from singletrack.errors import LedgerRefused
+from singletrack.lifecycle import State, may_become
+from singletrack.operations import BeginReply, Cause, ClaimReply, EndReply, Verdict
+
+FRUITLESS_CLAIMS = 20
+
+
+def claim(book: Book, op: ops.Claim) -> ClaimReply:
+    record = book.find(op.run_id)
+    if record is None:
+        return ClaimReply(verdict=Verdict.UNKNOWN)
+    run = record.run
+    if run.state is State.CLAIMED and run.nonce == op.nonce:
+        return ClaimReply(verdict=Verdict.OK, state=run.state, grant=describe_grant(run))
+    if not book.blessed:
+        return ClaimReply(verdict=Verdict.RECOVERING, state=run.state)
+    if run.state is not State.READY:
+        book.counters.claim_refused()
+        return ClaimReply(verdict=Verdict.DROP, state=run.state)
+    grant = book.grant(record, op.nonce, op.worker)
+    return ClaimReply(verdict=Verdict.OK, state=State.CLAIMED, grant=grant)
+
+
+def begin(book: Book, op: ops.Begin) -> BeginReply:
+    record = book.leased_by(op.run_id, op.nonce)
+    if record is None:
+        return BeginReply(verdict=Verdict.DROP)
+    if not book.blessed:
+        return BeginReply(verdict=Verdict.RECOVERING)
+    claimed = record.run.state is State.CLAIMED
+    if record.run.cancellation:
+        if claimed:
+            book.end_cancelled(record)
+        return BeginReply(verdict=Verdict.CANCEL)
+    if claimed:
+        book.move(record, State.RUNNING)
+    else:
+        book.note(record)
+    return BeginReply(verdict=Verdict.OK, attempt=record.run.attempt)
+
+
+def report(book: Book, op: ops.Report) -> Verdict:
+    record = book.leased_by(op.run_id, op.nonce)
+    if record is None or record.run.state is not State.RUNNING:
+        return Verdict.DROP
+    book.change(record, progress=op.progress)
+    book.note(record)
+    return Verdict.OK
+
+
+def finish(book: Book, op: ops.Finish) -> EndReply:
+    record, outcome = book.find(op.run_id), op.outcome
+    if record is None:
+        return EndReply(verdict=Verdict.UNKNOWN if book.blessed else Verdict.RECOVERING)
+    run = record.run
+    if book.leased_by(op.run_id, op.nonce) is None:
+        return EndReply(verdict=_too_late(book, record, op), state=run.state)
+    if not may_become(run.state, outcome.state):
+        raise LedgerRefused(f"a run cannot go from {run.state} to {outcome.state}")
+    book.move(record, outcome.state, result=outcome.result, failure=outcome.failure)
+    return EndReply(verdict=Verdict.OK, state=outcome.state)
+
+
+def not_started(book: Book, op: ops.NotStarted) -> EndReply:
+    record = book.leased_by(op.run_id, op.nonce)
+    if record is None:
+        return drop(book, op.run_id)
+    if record.run.state is State.RUNNING:
+        book.change(record, attempt=record.run.attempt - 1)
+    return hand_back(book, record)
+
+
+def child_gone(book: Book, op: ops.ChildGone) -> EndReply:
+    record, cause = book.leased_by(op.run_id, op.nonce), op.cause
+    if record is None:
+        return drop(book, op.run_id)
+    if record.run.state is State.CLAIMED:
+        return hand_back(book, record)
+    being_stopped = cause is Cause.DIED and record.run.cancellation is not None
+    if cause is Cause.TIMED_OUT:
+        book.end(record, State.TIMED_OUT, "Timeout", op.message)
+    elif cause is Cause.CANCELLED or being_stopped:
+        book.end_cancelled(record)
+    else:
+        book.end(record, State.LOST, "WorkerLost", op.message)
+    return EndReply(verdict=Verdict.OK, state=record.run.state)
+
+
+def cancel(book: Book, op: ops.Cancel) -> EndReply:
+    record = book.find(op.run_id)
+    if record is None:
+        return EndReply(verdict=Verdict.UNKNOWN)
+    if not record.run.terminal and record.run.cancellation is None:
+        book.change(record, cancellation=op.cancellation)
+        if record.run.state in WAITING:
+            book.end_cancelled(record)
+        else:
+            book.note(record)
+    return EndReply(verdict=Verdict.OK, state=record.run.state)
+
+
+def hand_back(book: Book, record: Record) -> EndReply:
+    """A claim whose code never started: to the outbox again, cancelled, or tried often enough."""
+    if record.run.cancellation:
+        book.end_cancelled(record)
+    elif record.claims > FRUITLESS_CLAIMS:
+        message = f"claimed {record.claims} times and never started"
+        book.end(record, State.FAILED, "StartFailed", message)
+    else:
+        book.move(record, State.READY)
+    return EndReply(verdict=Verdict.OK, state=record.run.state)
+
+
+def drop(book: Book, run_id: str) -> EndReply:
+    """The answer to somebody whose claim is not the current one."""
+    record = book.find(run_id)
+    return EndReply(verdict=Verdict.DROP, state=record.run.state if record else None)
+
+
+def _too_late(book: Book, record: Record, op: ops.Finish) -> Verdict:
+    run = record.run
+    if run.nonce == op.nonce and run.state is op.outcome.state:
+        return Verdict.OK
+    unsure = not run.terminal and not book.blessed
+    return Verdict.RECOVERING if unsure else Verdict.DROP

@@ -1,0 +1,212 @@
+"""A ledger under test: any adapter, with short words for its operations and power over its server.
+
+The words make tests readable and decide nothing; what a test is about it says with `execute`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, TypeVar
+
+from support.redis_servers import RedisServer
+
+from singletrack import operations as ops
+from singletrack.adapters.memory import MemoryLedger
+from singletrack.adapters.redis_ledger import Keys, RedisLedger
+from singletrack.ledger import Ledger
+from singletrack.lifecycle import State
+from singletrack.operations import Grant, Operation, Verdict
+from singletrack.run import Cancellation, Outcome, Run, RunSpec
+from singletrack.settings import LedgerSettings
+
+R = TypeVar("R")
+
+LOCK = "default/reports"
+WORKER = "worker-1"
+
+
+class LedgerUnderTest(ABC):
+    """One adapter, blessed and empty; `queue` is a broker queue of its own."""
+
+    def __init__(self, ledger: Ledger, queue: str) -> None:
+        self.ledger = ledger
+        self.queue = queue
+        self._empty = self.snapshot()
+        self._nonces = 0
+        self.bless()
+
+    # --- operations -------------------------------------------------------------------------------
+
+    def execute(self, operation: Operation[R]) -> R:
+        return self.ledger.execute(operation)
+
+    def spec(self, run_id: str, **changes: Any) -> RunSpec:
+        fields = {"task": "report", "lock": LOCK, "queue": self.queue, "envelope": f"to {run_id}"}
+        return RunSpec(run_id=run_id, **fields | changes)
+
+    def submit(self, run_id: str, *, push: bool = False, **changes: Any) -> ops.Submission:
+        return self.execute(ops.Submit(spec=self.spec(run_id, **changes), push=push))
+
+    def submit_and_claim(self, run_id: str, nonce: str, **changes: Any) -> ops.Submission:
+        """As a worker does with a producer's message."""
+        spec = self.spec(run_id, **changes)
+        return self.execute(ops.Submit(spec=spec, push=True, claim_nonce=nonce, worker=WORKER))
+
+    def claim(self, run_id: str) -> Grant:
+        reply = self.execute(ops.Claim(run_id=run_id, nonce=self.new_nonce(), worker=WORKER))
+        assert reply.grant, f"the claim of {run_id} was answered {reply.verdict}, {reply.state}"
+        return reply.grant
+
+    def begin(self, grant: Grant) -> ops.BeginReply:
+        return self.execute(ops.Begin(run_id=grant.run_id, nonce=grant.nonce))
+
+    def finish(
+        self, grant: Grant, state: State = State.SUCCEEDED, result: str | None = None
+    ) -> ops.EndReply:
+        outcome = Outcome(state=state, result=result)
+        return self.execute(ops.Finish(run_id=grant.run_id, nonce=grant.nonce, outcome=outcome))
+
+    def cancel(self, run_id: str, by: str = "somebody", reason: str = "") -> ops.EndReply:
+        cancellation = Cancellation(by=by, reason=reason)
+        return self.execute(ops.Cancel(run_id=run_id, cancellation=cancellation))
+
+    def not_started(self, grant: Grant) -> ops.EndReply:
+        return self.execute(ops.NotStarted(run_id=grant.run_id, nonce=grant.nonce))
+
+    def expire(self, grant: Grant, lease_seq: int = 1) -> ops.EndReply:
+        return self.execute(ops.Expire(run_id=grant.run_id, nonce=grant.nonce, lease_seq=lease_seq))
+
+    def reassert(self, grant: Grant, **changes: Any) -> ops.EndReply:
+        spec = self.spec(grant.run_id, **changes)
+        return self.execute(ops.Reassert(spec=spec, grant=grant, worker=WORKER))
+
+    def bless(self) -> None:
+        server_id = self.execute(ops.ReadServer()).server_id
+        assert self.execute(ops.Bless(server_id=server_id))
+
+    # --- runs in a state --------------------------------------------------------------------------
+
+    def claimed(self, run_id: str, **changes: Any) -> Grant:
+        self.submit(run_id, **changes)
+        return self.claim(run_id)
+
+    def running(self, run_id: str, **changes: Any) -> Grant:
+        grant = self.claimed(run_id, **changes)
+        assert self.begin(grant).verdict is Verdict.OK
+        return grant
+
+    def finished(self, run_id: str, **changes: Any) -> Grant:
+        grant = self.running(run_id, **changes)
+        self.finish(grant)
+        return grant
+
+    # --- what can be seen -------------------------------------------------------------------------
+
+    def run(self, run_id: str) -> Run:
+        run = self.execute(ops.GetRun(run_id=run_id))
+        assert run, f"there is no record of {run_id}"
+        return run
+
+    def state(self, run_id: str) -> State:
+        return self.run(run_id).state
+
+    def lock(self, key: str = LOCK) -> ops.LockStatus:
+        return self.execute(ops.GetLock(lock=key))
+
+    def due(self) -> list[str]:
+        return [run.run_id for run in self.execute(ops.ListDue())]
+
+    def new_nonce(self) -> str:
+        self._nonces += 1
+        return f"nonce-{self._nonces}"
+
+    # --- power over the server --------------------------------------------------------------------
+
+    def wipe(self) -> None:
+        """Come back unblessed and with nothing."""
+        self.restart(back_to=self._empty)
+
+    @abstractmethod
+    def snapshot(self) -> Any:
+        """What a replica would have kept."""
+
+    @abstractmethod
+    def restart(self, back_to: Any = None) -> None:
+        """Come back unblessed; with a snapshot, as a replica that was behind."""
+
+    @abstractmethod
+    def messages(self) -> list[str]:
+        """What was pushed to the broker queue, oldest first."""
+
+    @abstractmethod
+    def next_look(self, run_id: str) -> int:
+        """When publishing of a READY run is looked at again, by the server's clock in ms."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+
+class InMemory(LedgerUnderTest):
+    def __init__(self, queue: str) -> None:
+        self.memory = MemoryLedger(blessed=False)
+        super().__init__(self.memory, queue)
+
+    def snapshot(self) -> Any:
+        return self.memory.snapshot()
+
+    def restart(self, back_to: Any = None) -> None:
+        self.memory.restart(back_to=back_to)
+
+    def messages(self) -> list[str]:
+        return list(self.memory.messages(self.queue))
+
+    def next_look(self, run_id: str) -> int:
+        return self.memory.snapshot().records[run_id].due_at
+
+    def close(self) -> None:
+        self.memory.close()
+
+
+class OnServer(LedgerUnderTest):
+    """The functions on a real server, in a key space of their own.
+
+    The server stays up: a restart is shown to the functions as a blessing of another server.
+    """
+
+    def __init__(self, server: RedisServer, prefix: str) -> None:
+        self.keys = Keys(prefix)
+        self.client = server.client()
+        self._binary: Any = server.client(decode_responses=False)
+        ledger = RedisLedger.from_settings(
+            LedgerSettings(redis_url=server.url, key_prefix=prefix, ledger_timeout_seconds=10)
+        )
+        ledger.prepare()
+        super().__init__(ledger, queue=f"queue-{prefix}")
+
+    def snapshot(self) -> Any:
+        return {key: self._binary.dump(key) for key in self._names()}
+
+    def restart(self, back_to: Any = None) -> None:
+        if back_to is not None:
+            self._forget_everything()
+            for key, value in back_to.items():
+                self._binary.restore(key, 0, value)
+        self.client.hset(self.keys.meta, "blessed", "a server that was")
+
+    def messages(self) -> list[str]:
+        return [str(text) for text in self.client.lrange(self.queue, 0, -1)][::-1]
+
+    def next_look(self, run_id: str) -> int:
+        return int(self.client.zscore(f"{self.keys.base}due", run_id))
+
+    def close(self) -> None:
+        self._forget_everything()
+        self.client.delete(self.queue)
+        self.ledger.close()
+
+    def _names(self) -> list[bytes]:
+        return self._binary.keys(f"{self.keys.base}*")
+
+    def _forget_everything(self) -> None:
+        if names := self._names():
+            self._binary.delete(*names)
