@@ -1,0 +1,67 @@
+"""The application: its parts, its routes, its errors, put together in one function."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+
+from singletrack.settings import Settings
+from singletrack_api import documentation, errors, health, runs, seed
+from singletrack_api.body_limit import BodyLimit
+from singletrack_api.http_metrics import HttpMetrics
+from singletrack_api.observing import Observing
+from singletrack_api.parts import Parts, assemble
+from singletrack_api.settings import ApiSettings
+
+Assemble = Callable[[Settings, ApiSettings], AbstractAsyncContextManager[Parts]]
+
+ROUTERS = (seed.router, runs.router, health.router)
+
+DESCRIPTION = """Start, watch and stop runs: background tasks that run one at a time per lock.
+
+Every error is a problem document (RFC 9457) with a stable `code` and the `requestId` of the log."""
+
+
+def create_app(
+    settings: Settings | None = None,
+    api: ApiSettings | None = None,
+    assemble: Assemble = assemble,
+) -> FastAPI:
+    """The application; its parts are connected when it starts and closed when it ends."""
+    settings = settings or Settings()
+    api = api or ApiSettings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with assemble(settings, api) as parts:
+            app.state.parts = parts
+            yield
+
+    app = FastAPI(
+        title="Singletrack",
+        version=_version(),
+        summary="Background tasks, one at a time per lock.",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's pages load their scripts from a CDN
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    errors.install(app, ROUTERS)
+    documentation.install(app)
+    app.state.metrics = HttpMetrics()
+    app.add_middleware(BodyLimit, limit=api.body_bytes)
+    app.add_middleware(Observing, metrics=app.state.metrics)
+    return app
+
+
+def _version() -> str:
+    try:
+        return version("singletrack")
+    except PackageNotFoundError:  # run from a checkout
+        return "0.0.0"

@@ -1,0 +1,69 @@
+"""`/livez`, `/readyz`, `/metrics`: for supervisors and Prometheus, never for people's runs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from singletrack.errors import LedgerError
+from singletrack.operations import ReadCounters, ReadServer, ServerStatus
+from singletrack_api.dependencies import PartsHere
+from singletrack_api.documentation import described, problems
+from singletrack_api.errors import NOT_READY, Refusal
+from singletrack_api.http_metrics import CONTENT_TYPE, HttpMetrics
+from singletrack_api.parts import Parts
+from singletrack_api.schemas import Live, Ready
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/livez", operation_id="livez", response_model=Live)
+async def livez() -> Response:
+    """Whether the process answers; depends on nothing else."""
+    return Response('{"status": "alive"}', media_type="application/json")
+
+
+@router.get(
+    "/readyz",
+    operation_id="readyz",
+    response_model=Ready,
+    responses=described(200, Ready, "Runs are accepted and started") | problems(503),
+)
+async def readyz(parts: PartsHere) -> Response:
+    """Whether runs can be accepted and started, and how safe an acknowledged write is."""
+    try:
+        server = await parts.ledger.execute(ReadServer())
+    except LedgerError as error:
+        raise Refusal(NOT_READY, str(error), {"ledger": {"reachable": False}}) from error
+    seen = _ledger_view(server, parts)
+    if not server.blessed:
+        detail = "the ledger's server has restarted; starts wait until running work has reported"
+        raise Refusal(NOT_READY, detail, {"ledger": seen})
+    text = json.dumps({"status": "ready", "ledger": seen})
+    return Response(text, media_type="application/json")
+
+
+@router.get("/metrics", operation_id="metrics", response_class=Response)
+async def metrics(request: Request, parts: PartsHere) -> Response:
+    """Prometheus metrics: of the API itself, and of all runs where there is no operator."""
+    measured: HttpMetrics = request.app.state.metrics
+    if not parts.kubernetes:
+        try:
+            measured.show_ledger(await parts.ledger.execute(ReadCounters()))
+        except LedgerError:
+            measured.show_ledger(None)
+    return Response(measured.render(), media_type=CONTENT_TYPE)
+
+
+def _ledger_view(server: ServerStatus, parts: Parts) -> dict[str, Any]:
+    return {
+        "reachable": True,
+        "blessed": server.blessed,
+        "server": f"{server.flavour} {server.version}",
+        "durability": parts.settings.ledger.durability,
+        "durabilityDetail": parts.durability() or "not known yet",
+    }

@@ -1,0 +1,161 @@
+"""What the application is put together from, and how: the only place that knows the adapters."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+
+from singletrack.adapters.celery_broker import CeleryBroker
+from singletrack.adapters.kubernetes.connection import SERVICE_ACCOUNT, find
+from singletrack.adapters.ledger_intake import CachedCatalogue, LedgerIntake
+from singletrack.adapters.redis_ledger import AsyncRedisLedger
+from singletrack.admission import Defaults
+from singletrack.broker import Broker
+from singletrack.errors import LedgerError, LedgerUnavailable
+from singletrack.intake import Intake
+from singletrack.ledger import AsyncLedger
+from singletrack.settings import Settings
+from singletrack.upkeep import run_upkeep
+from singletrack_api.settings import ApiSettings, IntakeChoice
+from singletrack_api.waiting import RunWaiter
+
+RETRY_SECONDS = 1.0
+
+MakeIntake = Callable[[AsyncLedger, Broker, CachedCatalogue, Defaults], Intake]
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the routes work with; tests put in what they like."""
+
+    settings: Settings
+    ledger: AsyncLedger
+    intake: Intake
+    catalogue: CachedCatalogue
+    waiter: RunWaiter
+    durability: Callable[[], str]
+    """How safe an acknowledged write is, in words; empty while nobody knows."""
+    kubernetes: bool = False
+    """Runs go through TaskRuns; an operator does the upkeep and exports the runs' metrics."""
+
+
+@asynccontextmanager
+async def assemble(settings: Settings, api: ApiSettings) -> AsyncIterator[Parts]:
+    """Connect to the ledger, choose the intake, start the upkeep where nobody else does it.
+
+    A ledger that does not answer yet is waited for in the background, so that `/livez` and clear
+    errors are there from the start.
+
+    Raises:
+        LedgerMisconfigured, ConfigurationError: it could never work; says what to change.
+    """
+    async with AsyncExitStack() as stack:
+        ledger = AsyncRedisLedger.from_settings(settings.ledger)
+        stack.push_async_callback(ledger.close)
+        broker = CeleryBroker.from_settings(settings)
+        catalogue = CachedCatalogue(ledger)
+        kubernetes = uses_kubernetes(api)
+        make: MakeIntake = _through_taskruns(api, stack) if kubernetes else LedgerIntake
+        intake = make(ledger, broker, catalogue, defaults_of(settings))
+        prepared = _Preparation(ledger)
+        await prepared.attempt()
+
+        async def in_background() -> None:
+            await prepared.until_done()
+            if not kubernetes:
+                await run_upkeep(ledger, broker, settings)
+
+        await stack.enter_async_context(_running(in_background()))
+        yield Parts(
+            settings=settings,
+            ledger=ledger,
+            intake=intake,
+            catalogue=catalogue,
+            waiter=RunWaiter(ledger),
+            durability=lambda: prepared.summary,
+            kubernetes=kubernetes,
+        )
+
+
+def uses_kubernetes(api: ApiSettings) -> bool:
+    """Whether runs go through a TaskRun: as told, else if a cluster is meant or around us."""
+    if api.intake is IntakeChoice.AUTO:
+        in_pod = bool(api.in_cluster_host) and (SERVICE_ACCOUNT / "token").exists()
+        return bool(api.kubeconfig) or in_pod
+    return api.intake is IntakeChoice.KUBERNETES
+
+
+def defaults_of(settings: Settings) -> Defaults:
+    """What a run gets when neither the request nor the task says."""
+    return Defaults(
+        queue=settings.broker.default_queue,
+        start_deadline_seconds=settings.run.start_deadline_seconds,
+        ttl_seconds=settings.run.ttl_seconds_after_finished,
+    )
+
+
+def _through_taskruns(api: ApiSettings, stack: AsyncExitStack) -> MakeIntake:
+    """The intake on a cluster, still to be given its ledger; its session ends with the stack."""
+    # An API without a cluster spares itself the HTTP client.
+    from singletrack.adapters.kubernetes.intake import KubernetesIntake
+    from singletrack.adapters.kubernetes.session import KubernetesSession
+    from singletrack.adapters.kubernetes.taskruns import TaskRuns
+
+    session = KubernetesSession(find(api.kubeconfig))
+    stack.push_async_callback(session.close)
+    return partial(KubernetesIntake, TaskRuns(session))
+
+
+class _Preparation:
+    """Checks the ledger's server and loads the functions, as soon as it answers."""
+
+    def __init__(self, ledger: AsyncRedisLedger) -> None:
+        self._ledger = ledger
+        self.summary = ""
+
+    async def attempt(self) -> None:
+        """Try once; a server that does not answer is no error yet."""
+        try:
+            self.summary = (await self._ledger.prepare()).summary
+        except LedgerUnavailable as error:
+            log.warning("ledger_awaited", error=str(error))
+
+    async def until_done(self) -> None:
+        """Try until the server is found and good enough; say once what is wrong with it."""
+        said = ""
+        while not self.summary:
+            await asyncio.sleep(RETRY_SECONDS)
+            try:
+                self.summary = (await self._ledger.prepare()).summary
+                log.info("ledger_found", server=self.summary)
+            except LedgerUnavailable:
+                continue
+            except LedgerError as error:
+                if str(error) != said:
+                    said = str(error)
+                    log.error("ledger_not_usable", error=said)
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let `work` go on beside the block, and end it with the block."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_report)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("upkeep_ended", exc_info=error)

@@ -1,0 +1,216 @@
+"""`/v1` runs: create, list, get, cancel, result."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from contextlib import suppress
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.responses import Response
+
+from singletrack.admission import RunRequest
+from singletrack.errors import LedgerError
+from singletrack.intake import Accepted
+from singletrack.lifecycle import VIEWS, Phase, State
+from singletrack.operations import GetRun, ListRuns
+from singletrack.run import Cancellation, Door
+from singletrack_api import views
+from singletrack_api.dependencies import (
+    GUARDS,
+    JSON_ONLY,
+    Cursor,
+    IdempotencyKey,
+    Limit,
+    Namespace,
+    PartsHere,
+    TheRun,
+    Wait,
+    remember_run,
+)
+from singletrack_api.documentation import described, problems
+from singletrack_api.errors import NO_RESULT, RUN_FINISHED, Refusal
+from singletrack_api.parts import Parts
+from singletrack_api.schemas import (
+    CancelRequest,
+    NotYet,
+    RunCreate,
+    RunList,
+    RunPending,
+    RunView,
+)
+
+RESULT_RETRY_SECONDS = 1
+
+#: Makes run ids from idempotency keys: the same key in the same namespace is the same run.
+_KEYS = uuid.uuid5(uuid.NAMESPACE_URL, "https://singletrack.dev/idempotency-key")
+
+
+class RunIdConvertor(Convertor[str]):
+    """Any text without a slash, but a verb behind the id (`…:cancel`) is no part of it."""
+
+    regex = "[^/]+(?<!:cancel)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("run_id", RunIdConvertor())
+
+router = APIRouter(prefix="/v1/namespaces/{ns}/runs", tags=["runs"], dependencies=GUARDS)
+
+
+@router.post(
+    "",
+    operation_id="create_run",
+    status_code=201,
+    response_model=RunView | RunPending,
+    responses=described(200, RunView, "The run of an earlier, equal request with this key")
+    | problems(400, 404, 409, 413, 415, 422, 503),
+    dependencies=JSON_ONLY,
+)
+async def create_run(
+    parts: PartsHere, ns: Namespace, body: RunCreate, key: IdempotencyKey = None, wait: Wait = 0.0
+) -> Response:
+    """Start a run, or queue it.
+
+    With an `Idempotency-Key` a repeated request is answered with the run of the first one. With
+    `Prefer: wait=10` the answer comes at the end of the run, or after ten seconds.
+    """
+    accepted = await parts.intake.submit(run_request(parts, ns, body, key))
+    remember_run(accepted.run_id)
+    view = _pending_view(accepted, ns, body.task)
+    with suppress(LedgerError):  # it is accepted, even if nobody can say more of it now
+        run = await parts.ledger.execute(GetRun(run_id=accepted.run_id))
+        view = views.run_view(await parts.waiter.ended(run, wait)) if run else view
+    headers = {"Location": f"/v1/namespaces/{ns}/runs/{accepted.run_id}"}
+    if key and not accepted.submission.created:
+        return _json(view, 200, {**headers, "Idempotency-Replayed": "true"})
+    return _json(view, 201, headers)
+
+
+@router.get("", operation_id="list_runs", response_model=RunList, responses=problems(400, 503))
+async def list_runs(
+    parts: PartsHere, ns: Namespace, limit: Limit = 50, cursor: Cursor = None
+) -> Response:
+    """The runs of a namespace, newest first, a page at a time."""
+    before = int(cursor, 16) if cursor else 0
+    found = await parts.ledger.execute(ListRuns(namespace=ns, limit=limit + 1, before=before))
+    page = found[:limit]
+    following = f"{page[-1].sequence:x}" if len(found) > limit else None
+    content = {"items": [views.run_summary(run) for run in page], "next": following}
+    headers = {}
+    if following:
+        target = f"/v1/namespaces/{ns}/runs?limit={limit}&cursor={following}"
+        headers["Link"] = f'<{target}>; rel="next"'
+    return _json(content, 200, headers)
+
+
+@router.get(
+    "/{run_id:run_id}",
+    operation_id="get_run",
+    response_model=RunView,
+    responses=problems(400, 404, 503),
+)
+async def get_run(parts: PartsHere, run: TheRun, wait: Wait = 0.0) -> Response:
+    """One run; with `Prefer: wait=10` at its end, or after ten seconds."""
+    return _json(views.run_view(await parts.waiter.ended(run, wait)))
+
+
+@router.get(
+    "/{run_id:run_id}/result",
+    operation_id="get_result",
+    response_model=Any,
+    responses=described(202, NotYet, "The run has not ended; ask again after `Retry-After`")
+    | problems(400, 404, 409, 503),
+)
+async def get_result(parts: PartsHere, run: TheRun, wait: Wait = 0.0) -> Response:
+    """What the task returned, as JSON; 202 while the run lives, 409 if it ended without."""
+    run = await parts.waiter.ended(run, wait)
+    if run.state is State.SUCCEEDED:
+        return Response(run.result or "null", media_type="application/json")
+    if not run.terminal:
+        headers = {"Retry-After": str(RESULT_RETRY_SECONDS)}
+        return _json({"id": run.run_id, "phase": VIEWS[run.state].phase}, 202, headers)
+    view = views.run_view(run)
+    detail = f"run {run.run_id} ended as {view['phase']} and has no result"
+    raise Refusal(NO_RESULT, detail, {"phase": view["phase"], "error": view["error"]})
+
+
+@router.post(
+    "/{run_id:run_id}:cancel",
+    operation_id="cancel_run",
+    status_code=202,
+    response_model=RunView,
+    responses=described(200, RunView, "The run is cancelled")
+    | problems(400, 404, 409, 413, 415, 422, 503),
+    dependencies=JSON_ONLY,
+)
+async def cancel_run(
+    parts: PartsHere, run: TheRun, body: Annotated[CancelRequest | None, Body()] = None
+) -> Response:
+    """Ask a run to stop: 200 if it is over already, 202 while its processes are being ended.
+
+    The lock moves on when they are gone. Asking again is fine.
+    """
+    if not run.terminal:
+        default_grace = parts.settings.run.cancel_grace_seconds
+        run = await parts.intake.cancel(run, _cancellation(body or CancelRequest(), default_grace))
+    if run.terminal and run.state is not State.CANCELLED:
+        phase = VIEWS[run.state].phase
+        raise Refusal(RUN_FINISHED, f"run {run.run_id} has ended as {phase}", {"phase": phase})
+    return _json(views.run_view(run), 200 if run.terminal else 202)
+
+
+def run_request(parts: Parts, namespace: str, body: RunCreate, key: str | None) -> RunRequest:
+    """What was asked for, as the core understands it.
+
+    What is the same for the same key is the run's id, or with Kubernetes its TaskRun's name.
+    """
+    run_id = uuid.uuid5(_KEYS, f"{namespace}\n{key}") if key else uuid.uuid4()
+    return RunRequest(
+        run_id=str(run_id),
+        task=body.task,
+        params=body.params,
+        namespace=namespace,
+        name=f"run-{run_id}" if key and parts.kubernetes else "",
+        door=Door.REST,
+        queue=body.queue,
+        priority=body.priority,
+        lock=body.lock.key,
+        policy=body.lock.policy,
+        max_queue=body.lock.max_queue,
+        timeout_seconds=body.timeout_seconds,
+        start_deadline_seconds=body.start_deadline_seconds,
+        queue_timeout_seconds=body.queue_timeout_seconds,
+        ttl_seconds=body.ttl_seconds_after_finished,
+    )
+
+
+def _cancellation(body: CancelRequest, default_grace: float) -> Cancellation:
+    grace = body.grace_period_seconds
+    grace = default_grace if grace is None else grace
+    return Cancellation(by="rest", reason=body.reason, grace_seconds=grace)
+
+
+def _pending_view(accepted: Accepted, namespace: str, task: str) -> dict[str, Any]:
+    """A run that is accepted, and whose record is not to be had yet."""
+    return {
+        "id": accepted.run_id,
+        "namespace": namespace,
+        "name": accepted.name,
+        "task": task,
+        "phase": Phase.PENDING,
+        "celeryState": "PENDING",
+    }
+
+
+def _json(
+    content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    return Response(json.dumps(content), status, headers, "application/json")

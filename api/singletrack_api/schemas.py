@@ -1,0 +1,263 @@
+"""The shapes of requests and answers, as pydantic models: they check requests and fill OpenAPI.
+
+Answers are built by `views`; a test holds every view to its model here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from singletrack.lifecycle import Phase
+from singletrack.policies import Policy
+from singletrack.run import Door
+from singletrack.settings import Durability
+from singletrack_api.fields import (
+    Count,
+    LockTemplate,
+    Parameters,
+    Priority,
+    QueueName,
+    Seconds,
+    SecondsOrZero,
+    Text,
+)
+
+
+class Shape(BaseModel):
+    """camelCase on the wire, and no field that is not declared."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", use_attribute_docstrings=True
+    )
+
+
+class LockRequest(Shape):
+    """Which lock a run takes, and what happens when it is held."""
+
+    key: LockTemplate | None = None
+    """The key within the namespace, or a template over the parameters: `reports/{month}`."""
+    policy: Policy | None = None
+    """Without one the task's own decides, else `Reject`."""
+    max_queue: Count | None = None
+    """With `Queue`: refuse when that many runs wait already."""
+
+
+class RunCreate(Shape):
+    """A request to run a task."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"task": "dummy_task", "params": {"name": "Ada"}},
+                {"task": "build_report", "params": {"month": "2026-10"}, "timeoutSeconds": 600},
+            ]
+        }
+    )
+
+    task: Annotated[Text, Field(min_length=1, max_length=255)]
+    """The name of a task that a worker has registered."""
+    params: Parameters = {}
+    """The keyword parameters, at most 16 KiB."""
+    queue: QueueName | None = None
+    """The broker queue; without one the task's own decides."""
+    priority: Priority = 0
+    """Higher goes first among the runs that wait for the same lock."""
+    lock: LockRequest = LockRequest()
+    timeout_seconds: Seconds | None = None
+    """How long its code may run."""
+    start_deadline_seconds: Seconds | None = None
+    """How long it may own its lock and wait for a worker."""
+    queue_timeout_seconds: Seconds | None = None
+    """How long it may wait for its lock."""
+    ttl_seconds_after_finished: SecondsOrZero | None = None
+    """How long its record is kept after the end."""
+
+
+class CancelRequest(Shape):
+    """How to stop a run; every field may be left out."""
+
+    reason: Annotated[Text, Field(max_length=1000)] = ""
+    grace_period_seconds: Annotated[SecondsOrZero, Field(le=3600)] | None = None
+    """Between SIGTERM and SIGKILL; the platform's default if left out."""
+
+
+class HolderView(Shape):
+    """The run that holds a lock; `name` is its TaskRun's, empty if it has none."""
+
+    id: str
+    name: str
+
+
+class LockView(Shape):
+    """The lock of a run."""
+
+    key: str
+    fencing_token: int
+    holder: HolderView | None
+    """Who held the lock when this run was refused."""
+
+
+class ProgressView(Shape):
+    """How far a run says it is."""
+
+    current: float
+    total: float | None
+    message: str
+
+
+class CancellationView(Shape):
+    """That somebody asked the run to stop."""
+
+    by: str
+    reason: str
+    grace_period_seconds: float
+
+
+class ErrorView(Shape):
+    """Why a run did not succeed."""
+
+    reason: str
+    message: str
+    type: str
+    traceback: str
+
+
+class RunSummary(Shape):
+    """A run as a listing shows it."""
+
+    id: str
+    namespace: str
+    name: str
+    """The name of its TaskRun, empty if it has none."""
+    task: str
+    phase: Phase
+    celery_state: str
+    door: Door
+    """By which door it came in."""
+    policy: Policy
+    queue: str
+    priority: int
+    lock: LockView
+    attempt: int
+    """How many times its code has been started."""
+    worker: str
+    progress: ProgressView | None
+    cancellation: CancellationView | None
+    error: ErrorView | None
+    submit_time: str
+    ready_time: str | None
+    start_time: str | None
+    completion_time: str | None
+    revision: int
+
+
+class RunView(RunSummary):
+    """Everything about one run but its result."""
+
+    args: list[Any]
+    params: dict[str, Any]
+    timeout_seconds: float | None
+    start_deadline_seconds: float
+    queue_timeout_seconds: float | None
+    ttl_seconds_after_finished: float
+
+
+class RunPending(Shape):
+    """A run that is accepted, and whose record is not to be had yet."""
+
+    id: str
+    namespace: str
+    name: str
+    task: str
+    phase: Literal["Pending"]
+    celery_state: Literal["PENDING"]
+
+
+class NotYet(Shape):
+    """A run that has not ended."""
+
+    id: str
+    phase: Phase
+
+
+class RunList(Shape):
+    """One page of runs, newest first."""
+
+    items: list[RunSummary]
+    next: str | None
+    """The cursor of the next page; also in the `Link` header."""
+
+
+class CeleryView(Shape):
+    """A run in Celery's words."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"id": "4f0c…", "status": "PENDING", "result": None},
+                {"id": "4f0c…", "status": "SUCCESS", "result": {"hello": "Bob"}},
+                {"id": "4f0c…", "status": "FAILURE", "result": "Traceback (most recent …"},
+            ]
+        }
+    )
+
+    id: str
+    status: Literal["PENDING", "STARTED", "SUCCESS", "FAILURE", "REVOKED", "REJECTED"]
+    result: Any
+    """The returned value, or on FAILURE the traceback as one text."""
+
+
+class Live(Shape):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+class LedgerHealth(Shape):
+    """What the ledger's server says of itself."""
+
+    reachable: Literal[True]
+    blessed: bool
+    """False after a restart, until running work has reported: nothing starts until then."""
+    server: str
+    durability: Durability
+    durability_detail: str
+
+
+class Ready(Shape):
+    """Runs are accepted and started."""
+
+    status: Literal["ready"]
+    ledger: LedgerHealth
+
+
+class FieldError(BaseModel):
+    """One wrong field: a JSON pointer into the body, or the name of a parameter of the request."""
+
+    pointer: str | None = None
+    parameter: str | None = None
+    reason: str
+
+
+class HeldLock(Shape):
+    """The lock that was refused and who holds it."""
+
+    key: str
+    holder: HolderView
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    requestId: str  # noqa: N815 - written like this on the wire
+    errors: list[FieldError] | None = None
+    lock: HeldLock | None = None

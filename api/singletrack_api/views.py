@@ -1,0 +1,111 @@
+"""How a run looks over REST: pure functions from the record to JSON-ready values.
+
+Field names are the TaskRun's (`phase`, `lock.fencingToken`, …). Results are not in here: they are
+JSON text already and are sent as they are stored.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from singletrack.lifecycle import VIEWS, State
+from singletrack.run import Run
+
+
+def run_view(run: Run) -> dict[str, Any]:
+    """Everything about one run but its result."""
+    spec = run.spec
+    return {
+        **run_summary(run),
+        "args": list(spec.args),
+        "params": dict(spec.kwargs),
+        "timeoutSeconds": spec.timeout_seconds,
+        "startDeadlineSeconds": spec.start_deadline_seconds,
+        "queueTimeoutSeconds": spec.queue_timeout_seconds,
+        "ttlSecondsAfterFinished": spec.ttl_seconds,
+    }
+
+
+def run_summary(run: Run) -> dict[str, Any]:
+    """A run as a listing shows it."""
+    spec = run.spec
+    return {
+        "id": run.run_id,
+        "namespace": spec.namespace,
+        "name": spec.name,
+        "task": spec.task,
+        "phase": VIEWS[run.state].phase,
+        "celeryState": run.celery_state,
+        "door": spec.door,
+        "policy": spec.policy,
+        "queue": spec.queue,
+        "priority": spec.priority,
+        "lock": _lock(run),
+        "attempt": run.attempt,
+        "worker": run.worker,
+        "progress": _progress(run),
+        "cancellation": _cancellation(run),
+        "error": _error(run),
+        "submitTime": _time(run.submitted_at),
+        "readyTime": _time(run.ready_at),
+        "startTime": _time(run.started_at),
+        "completionTime": _time(run.finished_at),
+        "revision": run.revision,
+    }
+
+
+def celery_view(run_id: str, status: str, result: str | None) -> str:
+    """`{id, status, result}` as JSON text; `result` is JSON text and is not parsed again."""
+    head = json.dumps({"id": run_id, "status": status})
+    return f'{head[:-1]}, "result": {result or "null"}}}'
+
+
+def celery_result(run: Run) -> str | None:
+    """What Celery's clients expect as the result, as JSON text: the value, or the traceback."""
+    if run.state is State.SUCCEEDED:
+        return run.result
+    said = run.failure and (run.failure.traceback or run.failure.message)
+    return json.dumps(said) if said else None
+
+
+def _lock(run: Run) -> dict[str, Any]:
+    holder = run.holder and {"id": run.holder.run_id, "name": run.holder.name}
+    return {"key": run.spec.lock, "fencingToken": run.token, "holder": holder}
+
+
+def _progress(run: Run) -> dict[str, Any] | None:
+    progress = run.progress
+    if progress is None:
+        return None
+    return {
+        "current": progress.current,
+        "total": progress.total,
+        "message": progress.message,
+    }
+
+
+def _cancellation(run: Run) -> dict[str, Any] | None:
+    asked = run.cancellation
+    if asked is None:
+        return None
+    return {"by": asked.by, "reason": asked.reason, "gracePeriodSeconds": asked.grace_seconds}
+
+
+def _error(run: Run) -> dict[str, str] | None:
+    failure = run.failure
+    if failure is None:
+        return None
+    return {
+        "reason": failure.reason,
+        "message": failure.message,
+        "type": failure.error_type,
+        "traceback": failure.traceback,
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
