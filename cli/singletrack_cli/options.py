@@ -47,9 +47,7 @@ class Options:
     ] = False
     redis: Annotated[
         str,
-        typer.Option(
-            metavar="URL", help=_REDIS, show_default=False, rich_help_panel=_PLACES_PANEL
-        ),
+        typer.Option(metavar="URL", help=_REDIS, show_default=False, rich_help_panel=_PLACES_PANEL),
     ] = ""
     api_port: Annotated[
         int, typer.Option(min=0, max=65535, help=_API_PORT, rich_help_panel=_PLACES_PANEL)

@@ -93,23 +93,15 @@ class Platform:
     ) -> subprocess.Popen[bytes]:
         """A worker process; returns once its tasks are in the catalogue and it consumes."""
         number = len(self.workers)
-        log = (self.folder / f"worker-{number}.log").open("wb")
         path = os.pathsep.join(str(ROOT / name) for name in ("core", "worker"))
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "singletrack_worker",
-                "-c",
-                str(slots),
-                "-n",
-                f"w{number}@test",
-                *options,
-            ],
-            env={**os.environ, **self.environment, "PYTHONPATH": path, **environment},
-            stdout=log,
-            stderr=log,
-        )
+        command = [sys.executable, "-m", "singletrack_worker", "-c", str(slots)]
+        with (self.folder / f"worker-{number}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [*command, "-n", f"w{number}@test", *options],
+                env={**os.environ, **self.environment, "PYTHONPATH": path, **environment},
+                stdout=log,
+                stderr=log,
+            )
         self.workers.append(process)
         wait_until(
             lambda: process.poll() is not None or b" ready." in self._log(number), SOON, "a worker"

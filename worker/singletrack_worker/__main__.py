@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
 from singletrack import logs
 
-_QUIET = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+_DEFAULTS = ["--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+
+#: Celery's own lines about each task; ours say the same with the run's id and lock.
+_TWICE = ("celery.worker.strategy", "celery.app.trace")
 
 
 def main() -> None:
@@ -15,7 +19,9 @@ def main() -> None:
     logs.configure("worker", json_lines=os.environ.get("SINGLETRACK_LOG_FORMAT") == "json")
     from singletrack_worker.app import app
 
-    app.worker_main(["worker", *_QUIET, *sys.argv[1:]])
+    for name in _TWICE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    app.worker_main(["worker", *_DEFAULTS, *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -43,7 +43,9 @@ class Decision:
 
 
 _DROP = Decision(admission=Admission.DROP)
-_PUT_BACK = Decision(admission=Admission.PUT_BACK)
+
+#: Also what a worker without an agent does: it must not claim.
+PUT_BACK = Decision(admission=Admission.PUT_BACK)
 
 
 class Gate:
@@ -61,7 +63,7 @@ class Gate:
             grant = self._claim(message) if message.ours else self._submit(message)
         except LedgerError as error:
             log.warning("claim_failed", run=message.run_id, error=str(error))
-            return _DROP if message.ours else _PUT_BACK
+            return _DROP if message.ours else PUT_BACK
         if grant is None:
             return _DROP
         return self._watched(grant, sent_at)
@@ -86,7 +88,7 @@ class Gate:
         submission = self._runtime.ledger.execute(
             ops.Submit(spec=spec, push=True, claim_nonce=_nonce(), worker=self._runtime.worker)
         )
-        if submission.verdict is Verdict.OK and not submission.created:
+        if submission.verdict is Verdict.OK and not (submission.created or submission.grant):
             return self._claim(message)  # the message came twice, or its claim was handed back
         log.info(
             "run_submitted", run=spec.run_id, task=spec.task, lock=spec.lock, state=submission.state
@@ -111,7 +113,7 @@ class Gate:
         except AgentError as error:
             log.warning("agent_unreachable", run=grant.run_id, step="watch", error=str(error))
             self._hand_back(grant)
-            return _DROP
+            return PUT_BACK
         return Decision(admission=Admission.EXECUTE, claimed=ClaimedRun.from_grant(grant))
 
     def _hand_back(self, grant: Grant) -> None:

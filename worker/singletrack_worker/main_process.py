@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Self
 
 import structlog
 from celery.concurrency.prefork import TaskPool
+from celery.worker import state
 
 from singletrack import operations as ops
 from singletrack.adapters.redis_ledger import RedisLedger
-from singletrack.errors import ConfigurationError, SingletrackError
+from singletrack.errors import ConfigurationError, LedgerError, SingletrackError
 from singletrack.settings import Settings
 from singletrack.tasks import declaration_of, describe
+from singletrack_worker.agent.guarding import watch_agent
+from singletrack_worker.agent.killing import kill_tree
 from singletrack_worker.agent.processes import become_subreaper
 from singletrack_worker.agent.spawning import AgentProcess, spawn_agent
+from singletrack_worker.claimed import ClaimedRun
 from singletrack_worker.direct import DirectRuns
+from singletrack_worker.exporting import WorkerMetrics
 from singletrack_worker.gate import Gate
 from singletrack_worker.revoking import replace_revoke
 from singletrack_worker.runtime import Runtime
 
 log = structlog.get_logger()
+
+_KILL_SECONDS = 5.0
 
 
 class MainProcess:
@@ -31,9 +40,10 @@ class MainProcess:
         self._app = app
         self._agent = agent
         self._controller: Any = None
+        self._claims: dict[str, ClaimedRun] = {}
+        self._watched = threading.Event()
         self.runtime = runtime
-        direct = DirectRuns(app, runtime.settings.run.namespace, runtime.defaults)
-        self.gate = Gate(runtime, direct.specify)
+        self.gate = self._new_gate()
 
     @classmethod
     def start(cls, controller: Any, settings: Settings) -> Self:
@@ -57,6 +67,7 @@ class MainProcess:
         )
         main = cls(controller.app, runtime, agent)
         main.register_tasks()
+        main.guard_agent()
         replace_revoke(runtime)
         return main
 
@@ -65,9 +76,19 @@ class MainProcess:
         """Where the agent listens."""
         return str(self._agent.path)
 
+    @property
+    def watched(self) -> bool:
+        """Whether there is an agent; without one nothing may be claimed."""
+        return self._watched.is_set()
+
     def ready(self, controller: Any) -> None:
         """Celery consumes from now on."""
         self._controller = controller
+        port = self.runtime.settings.worker.worker_metrics_port
+        if port:
+            metrics = WorkerMetrics(controller.concurrency)
+            metrics.busy.set_function(lambda: len(state.active_requests))
+            metrics.serve(port)
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         """Run something in the main loop after a while."""
@@ -88,6 +109,57 @@ class MainProcess:
         """Let the agent go once nothing is bound to it, and forget the connections."""
         self._agent.stop()
         self.runtime.ledger.close()
+
+    # --- claims on their way through the pool -----------------------------------------------------
+
+    def note_claim(self, claimed: ClaimedRun) -> None:
+        """The pool has this run from now on."""
+        self._claims[claimed.nonce] = claimed
+
+    def forget_claim(self, claimed: ClaimedRun) -> None:
+        """The pool has given it back."""
+        self._claims.pop(claimed.nonce, None)
+
+    # --- the agent's death ------------------------------------------------------------------------
+
+    def guard_agent(self) -> None:
+        """Notice from now on when the agent dies or hangs."""
+        watch_agent(self._agent, self._replace_agent)
+        self._watched.set()
+
+    def _replace_agent(self) -> None:
+        """Nobody watches the children any more: end them, say so, start another agent."""
+        self._watched.clear()
+        log.error("agent_died", worker=self.runtime.worker, runs=len(self._claims))
+        orphaned = tuple(self._claims.values())
+        kill_tree(self._pool_pids(), _KILL_SECONDS)
+        for claimed in orphaned:
+            self._report_gone(claimed)
+        self._agent = spawn_agent(self.runtime.settings, self.runtime.worker)
+        self.runtime = replace(self.runtime, agent=self._agent.client)
+        self.gate = self._new_gate()
+        self.guard_agent()
+
+    def _pool_pids(self) -> list[int]:
+        pool = getattr(getattr(self._controller, "pool", None), "_pool", None)
+        return [process.pid for process in getattr(pool, "_pool", [])]
+
+    def _report_gone(self, claimed: ClaimedRun) -> None:
+        report = ops.ChildGone(
+            run_id=claimed.run_id,
+            nonce=claimed.nonce,
+            cause=ops.Cause.DIED,
+            message="the worker's lease agent died",
+        )
+        try:
+            self.runtime.ledger.execute(report)
+        except LedgerError as error:  # the sweeper ends the lease then
+            log.warning("report_failed", run=claimed.run_id, error=str(error))
+
+    def _new_gate(self) -> Gate:
+        runtime = self.runtime
+        direct = DirectRuns(self._app, runtime.settings.run.namespace, runtime.defaults)
+        return Gate(runtime, direct.specify)
 
 
 def _check_pool(controller: Any) -> None:

@@ -7,6 +7,7 @@ an exception there restarts the consumer for ever.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -17,8 +18,9 @@ from celery.worker.request import Request
 from singletrack.adapters.celery_broker import OURS
 from singletrack_worker.agent.client import AgentError
 from singletrack_worker.attached import main_of
+from singletrack_worker.claimed import ClaimedRun
 from singletrack_worker.direct import Message
-from singletrack_worker.gate import Admission, Decision
+from singletrack_worker.gate import PUT_BACK, Admission
 
 if TYPE_CHECKING:
     from singletrack_worker.main_process import MainProcess
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _PUT_BACK_SECONDS = 1.0
+
+#: What billiard says of a child that is gone, and the part of it people want to read.
+_EXIT = re.compile(r"^Worker exited prematurely: (.*?)(?: Job: \d+)?\.$")
 
 
 class GatedRequest(Request):
@@ -43,16 +48,22 @@ class GatedRequest(Request):
             self._drop()
             return True
 
+    def on_success(self, failed__retval__runtime: Any, **kwargs: Any) -> Any:
+        self._forget_claim()
+        return super().on_success(failed__retval__runtime, **kwargs)
+
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
+        self._forget_claim()
         if isinstance(exc_info.exception, WorkerLostError):
             self._tell_exit(exc_info)
         return super().on_failure(exc_info, *args, **kwargs)
 
     def _admitted(self) -> bool:
         main = self.main_process
-        decision: Decision = main.gate.admit(self._describe())
+        decision = main.gate.admit(self._describe()) if main.watched else PUT_BACK
         if decision.claimed is not None:
             decision.claimed.put_into(self.request_dict)
+            main.note_claim(decision.claimed)
             self.time_limits = (None, None)
             return True
         if decision.admission is Admission.PUT_BACK:
@@ -78,12 +89,18 @@ class GatedRequest(Request):
             ours=bool(self.request_dict.get(OURS)),
         )
 
+    def _forget_claim(self) -> None:
+        claimed = ClaimedRun.of(self.request_dict)
+        if claimed is not None:
+            self.main_process.forget_claim(claimed)
+
     def _tell_exit(self, exc_info: Any) -> None:
         """Tell the agent how billiard saw the child end; it merges that into its report."""
         if self.worker_pid is None:
             return
         try:
-            self.main_process.runtime.agent.child_exit(self.worker_pid, str(exc_info.exception))
+            status = _EXIT.sub(r"\1", str(exc_info.exception))
+            self.main_process.runtime.agent.child_exit(self.worker_pid, status)
         except AgentError as error:
             log.warning("agent_unreachable", run=self.id, step="child_exit", error=str(error))
 

@@ -84,7 +84,15 @@ def from_pod(environ: Mapping[str, str], folder: Path = SERVICE_ACCOUNT) -> Conn
 
 def from_kubeconfig(path: Path) -> Connection:
     """The current context of a kubeconfig file, JSON or YAML."""
-    config = _parse(path)
+    try:
+        return _current_context(_parse(path), path)
+    except (ssl.SSLError, OSError, ValueError) as error:
+        raise ConfigurationError(f"{path}: a certificate or key is no good: {error}") from error
+    except KeyError as error:
+        raise ConfigurationError(f"{path}: an entry has no {error}") from error
+
+
+def _current_context(config: Mapping[str, Any], path: Path) -> Connection:
     context = _named(config, "contexts", config.get("current-context", ""), path)["context"]
     cluster = _named(config, "clusters", context["cluster"], path)["cluster"]
     user = _named(config, "users", context["user"], path).get("user") or {}
