@@ -13,6 +13,9 @@ from hypothesis import settings
 
 pytest_plugins = ["support.redis_servers", "support.local_platform"]
 
+# Without the last, every process a test starts would compile its modules anew.
+_FORGOTTEN = {"REDIS_URL", "KUBECONFIG", "PYTHONDONTWRITEBYTECODE"}
+
 # A busy machine is not a failing example.
 settings.register_profile("singletrack", deadline=None)
 settings.load_profile("singletrack")
@@ -34,5 +37,5 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _forget_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith("SINGLETRACK_") or name in {"REDIS_URL", "KUBECONFIG"}:
+        if name.startswith("SINGLETRACK_") or name in _FORGOTTEN:
             monkeypatch.delenv(name)

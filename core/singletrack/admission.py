@@ -21,6 +21,7 @@ from singletrack.run import DOOR_POLICY, Door, RunSpec, encode_json
 
 MAX_PARAMETERS_BYTES = 16 * 1024
 _SECONDS_PER_DAY = 86400.0
+_QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,8 @@ def resolve(
     the parameters a lock template may use, where positional ones have been given their names.
 
     Raises:
-        InvalidParameters: the lock template needs a parameter that is missing, or its key is bad.
+        InvalidParameters: the lock template needs a parameter that is missing, or the key or the
+            queue cannot be a name.
     """
     task_lock = entry.lock if entry else None
     template = request.lock or task_lock or DEFAULT_KEY
@@ -90,7 +92,7 @@ def resolve(
         policy=request.policy or (entry and entry.policy) or DOOR_POLICY[request.door],
         max_queue=request.max_queue,
         priority=request.priority,
-        queue=request.queue or (entry and entry.queue) or defaults.queue,
+        queue=_checked_queue(request.queue or (entry and entry.queue) or defaults.queue),
         timeout_seconds=_first(request.timeout_seconds, entry.timeout_seconds if entry else None),
         start_deadline_seconds=_first(
             request.start_deadline_seconds, defaults.start_deadline_seconds
@@ -100,6 +102,15 @@ def resolve(
         ttl_seconds=_first(request.ttl_seconds, defaults.ttl_seconds) or 0.0,
         requested_by=request.requested_by,
     )
+
+
+def _checked_queue(name: str) -> str:
+    """A queue's name is a key on the broker's server, beside keys of other kinds."""
+    if not _QUEUE.fullmatch(name) or name.startswith("unacked"):
+        raise InvalidParameters(
+            f"queue {name!r}: a queue's name is up to 128 letters, digits, '.', '_', '-'"
+        )
+    return name
 
 
 def _default_parameters(entry: CatalogueEntry | None) -> dict[str, Any]:

@@ -22,10 +22,10 @@ def render(template: str, parameters: Mapping[str, Any]) -> str:
     Only plain names between braces are allowed: no attributes, indexes or format codes.
 
     Raises:
-        InvalidParameters: a name in the template is not among the parameters.
+        InvalidParameters: a name in the template is not among the parameters, or a brace is alone.
     """
     parts = []
-    for literal, field, spec, conversion in string.Formatter().parse(template):
+    for literal, field, spec, conversion in _parse(template):
         parts.append(literal)
         if field is None:
             continue
@@ -35,6 +35,13 @@ def render(template: str, parameters: Mapping[str, Any]) -> str:
             raise InvalidParameters(f"lock template {template!r} needs the parameter {field!r}")
         parts.append(str(parameters[field]))
     return "".join(parts)
+
+
+def _parse(template: str) -> list[tuple[str, str | None, str | None, str | None]]:
+    try:
+        return list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise InvalidParameters(f"lock template {template!r} is not complete: {error}") from error
 
 
 def qualify(namespace: str, key: str) -> str:

@@ -120,6 +120,7 @@ class Platform:
             _end(process)
         self._stop_upkeep.set()
         self._upkeep.join(10)
+        assert not self._upkeep.is_alive(), "the upkeep loops did not end"
         self.ledger.close()
 
     def _run_upkeep(self) -> None:
@@ -219,13 +220,11 @@ def _with_envelope(spec: Any, envelope: str) -> Any:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
+    """End a worker at once; its agent ends everything below it, then itself."""
+    below = children_of(process.pid)
+    process.kill()
+    process.wait(10)
+    wait_until(lambda: not any(alive(pid) for pid in below), SOON, "the worker's processes to end")
 
 
 def alive(pid: int) -> bool:

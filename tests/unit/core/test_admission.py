@@ -90,6 +90,15 @@ def test_a_catalogue_entry_survives_its_way_through_the_ledger():
     assert CatalogueEntry.from_json(task.to_json()) == task
 
 
+@pytest.mark.parametrize("queue", ["{st}:meta", "unacked_index", "a b", "", "x" * 129])
+def test_a_queue_whose_name_could_be_another_key_is_refused(queue):
+    if queue:
+        with pytest.raises(InvalidParameters, match="queue"):
+            resolve(request(queue=queue), entry(), Defaults())
+    else:
+        assert resolve(request(queue=queue), entry(), Defaults()).queue == "celery"
+
+
 def test_the_same_id_with_other_content_has_another_fingerprint():
     one = resolve(request(), entry(), Defaults())
     same = resolve(request(run_id="r2"), entry(), Defaults())

@@ -15,7 +15,9 @@ def test_a_template_that_names_no_parameter_says_which():
         render("reports/{month}", {})
 
 
-@pytest.mark.parametrize("template", ["{a.b}", "{a[0]}", "{a!r}", "{a:>10}", "{}", "{0}"])
+@pytest.mark.parametrize(
+    "template", ["{a.b}", "{a[0]}", "{a!r}", "{a:>10}", "{}", "{0}", "{", "a}", "{a"]
+)
 def test_a_template_can_only_name_parameters(template):
     with pytest.raises(InvalidParameters):
         render(template, {"a": "x"})

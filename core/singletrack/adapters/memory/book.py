@@ -48,8 +48,8 @@ class Record:
     """When waiting is over; None for never."""
     forget_at: int = 0
     """When the record may go; means something once the run is terminal."""
-    unshown_since: int | None = None
-    """The number of the oldest change that its TaskRun does not show."""
+    unshown: int | None = None
+    """The number of its latest change, if there is a TaskRun that does not show it."""
 
 
 @dataclass(slots=True)
@@ -175,8 +175,8 @@ class Book:
         """Raise the revision: what a reader sees has changed."""
         self.change(record, revision=record.run.revision + 1)
         self.changes.append(record.run.run_id)
-        if record.run.spec.name and record.unshown_since is None:
-            record.unshown_since = len(self.changes)
+        if record.run.spec.name:
+            record.unshown = len(self.changes)
 
     def push(self, record: Record) -> None:
         spec = record.run.spec

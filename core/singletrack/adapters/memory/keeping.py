@@ -114,9 +114,9 @@ def bless(book: Book, op: ops.Bless) -> bool:
 
 def ack_projection(book: Book, op: ops.AckProjection) -> bool:
     record = book.find(op.run_id)
-    if record is None or record.unshown_since is None or record.run.revision != op.revision:
+    if record is None or record.unshown is None or record.run.revision != op.revision:
         return False
-    record.unshown_since = None
+    record.unshown = None
     return True
 
 

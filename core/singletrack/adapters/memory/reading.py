@@ -85,8 +85,8 @@ def list_waiting_locks(book: Book, op: ops.ListWaitingLocks) -> tuple[str, ...]:
 
 
 def list_unprojected(book: Book, op: ops.ListUnprojected) -> tuple[str, ...]:
-    unshown = [record for record in book.records.values() if record.unshown_since is not None]
-    return _ids(_first(unshown, op.limit, key=lambda record: record.unshown_since))
+    unshown = [record for record in book.records.values() if record.unshown is not None]
+    return _ids(_first(unshown, op.limit, key=lambda record: record.unshown))
 
 
 def list_forgettable(book: Book, op: ops.ListForgettable) -> tuple[str, ...]:

@@ -71,6 +71,18 @@ local function record(id, args)
   return r
 end
 
+-- Refuse a queue that is another kind of key, before anything is written.
+local function check_queue(args)
+  for i = 8, #args, 2 do
+    if args[i] == 'queue' then
+      local kind = redis.call('TYPE', args[i + 1]).ok
+      if kind ~= 'none' and kind ~= 'list' then
+        error('queue ' .. args[i + 1] .. ' is a key of another kind: ' .. kind)
+      end
+    end
+  end
+end
+
 local function with_grant(reply, r)
   for _, value in ipairs(describe_grant(r)) do reply[#reply + 1] = value end
   return reply
@@ -86,6 +98,7 @@ register('submit', {}, function(args)
     return granted and with_grant(reply, known) or reply
   end
   if not by_policy[args[4]] then error('there is no policy ' .. args[4]) end
+  if args[5] == '1' then check_queue(args) end
   local r = record(id, args)
   local holder = holder_of(r.lock)
   if not holder then

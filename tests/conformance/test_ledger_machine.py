@@ -1,0 +1,360 @@
+"""Random operations on the memory ledger and on the real functions: equal answers, true invariants.
+
+Lost answers and late messages are repeated operations; a failover goes back to a snapshot, but
+never behind a begin that was answered OK, because that one is durable. More of it:
+
+    LEDGER_MACHINE_EXAMPLES=2000 LEDGER_MACHINE_STEPS=60 pytest tests/conformance/test_ledger_machine.py
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, TypeVar
+
+import pytest
+from conformance.ledgers import InMemory, OnServer
+from conformance.twins import Twins
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from support.redis_servers import RedisServer
+
+from singletrack import operations as ops
+from singletrack.lifecycle import OWNING, State
+from singletrack.operations import Cause, Operation, Verdict
+from singletrack.policies import Policy
+from singletrack.run import Cancellation, Door, Failure, Outcome, Progress, Run, RunSpec
+
+R = TypeVar("R")
+
+EXAMPLES = int(os.environ.get("LEDGER_MACHINE_EXAMPLES", "60"))
+STEPS = int(os.environ.get("LEDGER_MACHINE_STEPS", "40"))
+
+IDS = ("a", "b", "c", "d", "e")
+LOCKS = ("default/one", "default/two")
+LEASED = {State.CLAIMED, State.RUNNING}
+
+run_ids = st.sampled_from(IDS)
+specs = st.fixed_dictionaries(
+    {
+        "lock": st.sampled_from(LOCKS),
+        "policy": st.sampled_from([Policy.QUEUE, Policy.QUEUE, Policy.REJECT, Policy.REPLACE]),
+        "priority": st.sampled_from([0, 0, 5]),
+        "max_queue": st.sampled_from([None, None, 1]),
+        "name": st.sampled_from(["", "a-task-run"]),
+        "door": st.sampled_from(Door),
+        "task": st.sampled_from(["registered", "unheard-of"]),
+        "start_deadline_seconds": st.sampled_from([300.0, 0.0]),
+        "queue_timeout_seconds": st.sampled_from([None, 0.0]),
+        "ttl_seconds": st.sampled_from([86400.0, 0.0]),
+    }
+)
+ends = st.sampled_from([State.SUCCEEDED, State.FAILED, State.CANCELLED, State.TIMED_OUT])
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Workers, agents, users and upkeep, in any order, on both ledgers at once."""
+
+    claims: Bundle[tuple[str, str]] = Bundle("claims")  # (run id, nonce), granted or not
+    twins: Twins
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.twins.begin_again()
+        self.started_at = time.monotonic()
+        self.specs: dict[str, RunSpec] = {}
+        self.sent: list[Operation[Any]] = []
+        self.grants: dict[tuple[str, str], ops.Grant] = {}
+        self.nonces = 0
+        self.blessed = True
+        self.saved: Any = None
+        self.sound = False
+        self.forget_what_was_seen()
+        self.starts: dict[str, set[str]] = {run_id: set() for run_id in IDS}
+        self.begun_token: dict[str, int] = dict.fromkeys(LOCKS, 0)
+
+    def forget_what_was_seen(self) -> None:
+        """After a loss nobody can rely on what was acknowledged, except on begins."""
+        self.seen: dict[str, Run] = {}
+        self.cancelled: set[str] = set()
+
+    def execute(self, operation: Operation[R]) -> R:
+        self.sound = False
+        self.sent.append(operation)
+        reply = self.twins.execute(operation)
+        self.watch(operation, reply)
+        return reply
+
+    def look(self, operation: Operation[R]) -> R:
+        return self.twins.execute(operation)
+
+    # --- what the promise says of single answers --------------------------------------------------
+
+    def watch(self, operation: Operation[Any], reply: Any) -> None:
+        match operation:
+            case ops.Begin() if reply.verdict is Verdict.OK:
+                self.watch_begin(operation)
+            case ops.NotStarted() if reply.verdict is Verdict.OK:
+                self.starts[operation.run_id].discard(operation.nonce)
+            case ops.Cancel() if reply.verdict is Verdict.OK:
+                self.cancelled.add(operation.run_id)
+            case ops.Forget() if reply:
+                self.seen.pop(operation.run_id, None)
+                self.cancelled.discard(operation.run_id)
+                self.starts[operation.run_id] = set()
+        if isinstance(reply, ops.ClaimReply | ops.Submission) and reply.grant:
+            self.grants[reply.grant.run_id, reply.grant.nonce] = reply.grant
+
+    def watch_begin(self, begin: ops.Begin) -> None:
+        run_id, starts = begin.run_id, self.starts[begin.run_id]
+        before = self.seen.get(run_id)
+        assert not (before and before.terminal), f"S8: {before} has begun"
+        assert run_id not in self.cancelled, "S7: a cancelled run has begun"
+        if begin.nonce not in starts:
+            starts.add(begin.nonce)
+            token, lock = self.grants[run_id, begin.nonce].token, self.specs[run_id].lock
+            assert token > self.begun_token[lock], "S6: a token that does not grow"
+            self.begun_token[lock] = token
+        assert len(starts) == 1, f"S3: {run_id} was started by {starts}"
+        self.saved = None  # it is durable, and everything before it
+
+    # --- users ------------------------------------------------------------------------------------
+
+    @initialize(drawn=st.fixed_dictionaries(dict.fromkeys(IDS, specs)))
+    def requests(self, drawn: dict[str, dict[str, Any]]) -> None:
+        self.specs = {
+            run_id: RunSpec(run_id=run_id, envelope="text", queue=self.twins.server.queue, **fields)
+            for run_id, fields in drawn.items()
+        }
+        self.execute(ops.RegisterTasks(entries={"registered": "{}"}))
+
+    @rule(run_id=run_ids, push=st.booleans())
+    def submit(self, run_id: str, push: bool) -> None:
+        self.execute(ops.Submit(spec=self.specs[run_id], push=push))
+
+    @rule(target=claims, run_id=run_ids, worker=st.sampled_from(["w1", "w2"]))
+    def submit_and_claim(self, run_id: str, worker: str) -> tuple[str, str]:
+        nonce, spec = self.new_nonce(), self.specs[run_id]
+        self.execute(ops.Submit(spec=spec, push=True, claim_nonce=nonce, worker=worker))
+        return run_id, nonce
+
+    @rule(run_id=run_ids)
+    def cancel(self, run_id: str) -> None:
+        why = Cancellation(by="somebody", reason="random", grace_seconds=1.5)
+        self.execute(ops.Cancel(run_id=run_id, cancellation=why))
+
+    # --- workers and agents -----------------------------------------------------------------------
+
+    @rule(target=claims, run_id=run_ids, worker=st.sampled_from(["w1", "w2"]))
+    def claim(self, run_id: str, worker: str) -> tuple[str, str]:
+        nonce = self.new_nonce()
+        self.execute(ops.Claim(run_id=run_id, nonce=nonce, worker=worker))
+        return run_id, nonce
+
+    @rule(claim=claims)
+    def begin(self, claim: tuple[str, str]) -> None:
+        self.execute(ops.Begin(run_id=claim[0], nonce=claim[1]))
+
+    @rule(claim=claims)
+    def report(self, claim: tuple[str, str]) -> None:
+        progress = Progress(current=len(self.sent), total=100, message="on it")
+        self.execute(ops.Report(run_id=claim[0], nonce=claim[1], progress=progress))
+
+    @rule(claim=claims, state=ends)
+    def finish(self, claim: tuple[str, str], state: State) -> None:
+        failed = state is not State.SUCCEEDED
+        outcome = Outcome(
+            state=state,
+            result=None if failed else "[1]",
+            failure=Failure(reason="TaskError", message="no") if failed else None,
+        )
+        self.execute(ops.Finish(run_id=claim[0], nonce=claim[1], outcome=outcome))
+
+    @rule(claim=claims)
+    def not_started(self, claim: tuple[str, str]) -> None:
+        self.execute(ops.NotStarted(run_id=claim[0], nonce=claim[1]))
+
+    @rule(claim=claims, cause=st.sampled_from(Cause))
+    def child_gone(self, claim: tuple[str, str], cause: Cause) -> None:
+        self.execute(
+            ops.ChildGone(run_id=claim[0], nonce=claim[1], cause=cause, message="signal 9")
+        )
+
+    @rule(leases=st.lists(claims, max_size=3))
+    def renew(self, leases: list[tuple[str, str]]) -> None:
+        reply = self.execute(ops.Renew(agent="agent", leases=tuple(leases)))
+        assert reply.blessed == self.blessed
+
+    @rule(claim=claims)
+    def reassert(self, claim: tuple[str, str]) -> None:
+        """Only what was started is reasserted."""
+        if claim[1] in self.starts[claim[0]]:
+            spec, grant = self.specs[claim[0]], self.grants[claim]
+            self.execute(ops.Reassert(spec=spec, grant=grant, worker="w1"))
+
+    @rule(back=st.integers(min_value=1, max_value=8))
+    def repeat(self, back: int) -> None:
+        """An answer was lost, or a message comes late."""
+        if len(self.sent) >= back:
+            self.execute(self.sent[-back])
+
+    # --- upkeep -----------------------------------------------------------------------------------
+
+    @rule(claim=claims, lease_seq=st.integers(min_value=1, max_value=2))
+    def expire(self, claim: tuple[str, str], lease_seq: int) -> None:
+        self.execute(ops.Expire(run_id=claim[0], nonce=claim[1], lease_seq=lease_seq))
+
+    @rule(run_id=run_ids)
+    def expire_wait(self, run_id: str) -> None:
+        self.execute(ops.ExpireWait(run_id=run_id))
+
+    @rule(lock=st.sampled_from(LOCKS))
+    def promote(self, lock: str) -> None:
+        assert not self.execute(ops.Promote(lock=lock)), "a lock was free while somebody waited"
+
+    @rule(run_id=run_ids, publications=st.integers(min_value=0, max_value=2), push=st.booleans())
+    def published(self, run_id: str, publications: int, push: bool) -> None:
+        self.execute(ops.Published(run_id=run_id, publications=publications, push=push))
+
+    @rule(run_id=run_ids, behind=st.integers(min_value=0, max_value=1))
+    def ack_projection(self, run_id: str, behind: int) -> None:
+        revision = self.seen[run_id].revision if run_id in self.seen else 1
+        self.execute(ops.AckProjection(run_id=run_id, revision=revision - behind))
+
+    @rule(run_id=run_ids)
+    def forget(self, run_id: str) -> None:
+        self.execute(ops.Forget(run_id=run_id))
+
+    # --- the server -------------------------------------------------------------------------------
+
+    @rule()
+    def restart(self) -> None:
+        self.twins.restart()
+        self.blessed = False
+
+    @rule()
+    def replicate(self) -> None:
+        self.saved = self.twins.snapshot()
+
+    @precondition(lambda self: self.saved is not None)
+    @rule()
+    def fail_over(self) -> None:
+        self.twins.fail_over(self.saved)
+        self.blessed = False
+        self.forget_what_was_seen()
+
+    @precondition(lambda self: not self.blessed)
+    @rule()
+    def bless(self) -> None:
+        self.twins.bless()
+        self.blessed = True
+
+    # --- what holds after every step --------------------------------------------------------------
+
+    @invariant()
+    def the_invariants_hold(self) -> None:
+        runs = {run_id: self.look(ops.GetRun(run_id=run_id)) for run_id in IDS}
+        alive = {run_id: run for run_id, run in runs.items() if run and not run.terminal}
+        for run in filter(None, runs.values()):
+            self.check_history(run)
+        for lock in LOCKS:
+            self.check_lock(lock, alive)
+        leased = {run_id for run_id, run in alive.items() if run.state in LEASED}
+        assert {lease.run_id for lease in self.look(ops.ListLeases())} == leased, "L3"
+        for run_id, run in alive.items():
+            if run.state is State.READY:
+                assert self.twins.server.next_look(run_id), "L3: READY and nobody will look"
+        self.compare_lists()
+        self.sound = True
+
+    def check_history(self, run: Run) -> None:
+        before = self.seen.get(run.run_id)
+        self.seen[run.run_id] = run
+        assert run.attempt <= 1, "S3: a second attempt"
+        if before:
+            assert run.revision >= before.revision, "S4: the revision went back"
+            assert run == before or not before.terminal, f"S4: {before.state} was not final"
+            moved = run.revision > before.revision
+            assert moved or run.state is before.state, "S4: another state, the same revision"
+
+    def check_lock(self, lock: str, alive: dict[str, Run]) -> None:
+        status = self.twins.server.lock(lock)
+        assert status.waiting == self.twins.memory.lock(lock).waiting
+        mine = [run for run in alive.values() if run.spec.lock == lock]
+        owners = [run for run in mine if run.state in OWNING]
+        assert len(owners) <= 1, f"S5: {len(owners)} runs own {lock}"
+        assert status.owner == (owners[0].run_id if owners else None), "S5: another owner"
+        if owners and owners[0].state in LEASED:
+            assert status.token == owners[0].token
+        assert sorted(status.waiting) == sorted(r.run_id for r in mine if r.state is State.QUEUED)
+        assert owners or not status.waiting, "L2: a free lock and somebody waiting"
+
+    def compare_lists(self) -> None:
+        for operation in (
+            ops.ListOverdue(),
+            ops.ListForgettable(),
+            ops.ListUnprojected(),
+            ops.ListWaitingLocks(),
+            ops.ListRuns(namespace="default"),
+            ops.LatestRun(namespace="default"),
+            ops.ReadCounters(),
+        ):
+            self.look(operation)
+        if time.monotonic() - self.started_at < 10:  # later, a publication may be due again
+            self.look(ops.ListDue())
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def teardown(self) -> None:
+        if self.sound:  # else there is something worse to tell
+            self.everything_ends_once_faults_stop()
+
+    def everything_ends_once_faults_stop(self) -> None:
+        """L1: without a cancellation, which would hide a run that is stuck."""
+        if not self.blessed:
+            self.twins.bless()
+        for _ in IDS:
+            for lease in self.look(ops.ListLeases()):
+                self.execute(
+                    ops.Expire(run_id=lease.run_id, nonce=lease.nonce, lease_seq=lease.lease_seq)
+                )
+            for run_id in IDS:
+                self.carry_out(run_id)
+        self.the_invariants_hold()
+        left = [run for run in self.seen.values() if not run.terminal]
+        assert not left, f"L1: stuck: {left}"
+
+    def carry_out(self, run_id: str) -> None:
+        nonce = self.new_nonce()
+        if self.execute(ops.Claim(run_id=run_id, nonce=nonce, worker="w1")).grant:
+            self.execute(ops.Begin(run_id=run_id, nonce=nonce))
+            outcome = Outcome(state=State.SUCCEEDED)
+            self.execute(ops.Finish(run_id=run_id, nonce=nonce, outcome=outcome))
+
+    def new_nonce(self) -> str:
+        self.nonces += 1
+        return f"n{self.nonces}"
+
+
+@pytest.mark.timeout(360 + 2 * EXAMPLES)  # shrinking a failure may take five minutes
+def test_both_ledgers_agree_and_keep_the_promise(valkey: RedisServer, key_prefix: str) -> None:
+    LedgerMachine.twins = Twins(InMemory(f"queue-{key_prefix}"), OnServer(valkey, key_prefix))
+    run_state_machine_as_test(
+        LedgerMachine,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    LedgerMachine.twins.close()

@@ -1,0 +1,234 @@
+"""A worker's main process and its pool children, as the agent meets them, without Celery.
+
+Reads commands from stdin, one JSON object a line, and says what happens in `events.jsonl`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from integration.worker.agent.file_ledger import FOLDER, append, boottime
+
+from singletrack.operations import Grant
+from singletrack.settings import Settings
+from singletrack_worker.agent import killing, processes, spawning
+from singletrack_worker.agent.client import AgentClient
+from singletrack_worker.agent.guarding import watch_agent
+from singletrack_worker.agent.processes import become_subreaper, die_with_parent
+
+HERE = Path(__file__).parent
+
+folder = Path(os.environ[FOLDER])
+
+
+def say(event: str, **what: Any) -> None:
+    append(folder / "events.jsonl", {"event": event, "pid": os.getpid(), "at": boottime(), **what})
+
+
+class Stop(SystemExit):
+    """SIGTERM has come."""
+
+
+def stop(_number: int, _frame: object) -> None:
+    raise Stop
+
+
+# --- what user code does --------------------------------------------------------------------------
+
+
+def hang() -> None:
+    while True:
+        time.sleep(1000)
+
+
+def relative() -> None:
+    """A process of the run that goes on for ever and cannot be terminated."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    say("relative")
+    hang()
+
+
+def fork(act: Callable[[], None]) -> int:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            act()
+        finally:
+            os._exit(0)
+    return pid
+
+
+def daemon() -> None:
+    """Forks twice and opens a session of its own."""
+
+    def second() -> None:
+        os.setsid()
+        fork(relative)
+
+    os.waitpid(fork(second), 0)
+
+
+def program() -> None:
+    """Another program in a session of its own."""
+    code = "import os, time; print(os.getpid(), flush=True); time.sleep(1000)"
+    command = [sys.executable, "-S", "-c", code]
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+    assert started.stdout
+    append(
+        folder / "events.jsonl",
+        {"event": "relative", "pid": int(started.stdout.readline()), "at": boottime()},
+    )
+    keep.append(started)
+
+
+keep: list[Any] = []
+
+
+def family() -> None:
+    fork(relative)
+    daemon()
+    program()
+    say("family")
+
+
+def work_with_family() -> None:
+    family()
+    hang()
+
+
+def ignore_sigterm() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    fork(relative)
+    say("deaf")
+    hang()
+
+
+def bomb() -> None:
+    """Forks for half a second, and so do its children."""
+    until = time.monotonic() + 0.5
+
+    def spread() -> None:
+        say("relative")
+        while time.monotonic() < until:
+            fork(relative)
+            time.sleep(0.005)
+        hang()
+
+    while time.monotonic() < until:
+        fork(spread)
+        time.sleep(0.02)
+    hang()
+
+
+def nothing() -> None:
+    """Returns at once."""
+
+
+def end_the_process() -> None:
+    os._exit(3)
+
+
+TASKS: dict[str, Callable[[], None]] = {
+    act.__name__: act
+    for act in (hang, work_with_family, ignore_sigterm, bomb, nothing, family, end_the_process)
+}
+
+
+# --- a pool child ---------------------------------------------------------------------------------
+
+
+def child(path: Path, jobs: list[dict[str, Any]]) -> None:
+    die_with_parent()
+    agent = AgentClient.connect(path)
+    agent.hello_child()
+    os.setsid()
+    become_subreaper()
+    say("child")
+    for job in jobs:
+        execute(agent, job)
+    hang()
+
+
+def execute(agent: AgentClient, job: dict[str, Any]) -> None:
+    nonce = job["nonce"]
+    for wait in job.get("wait_for", ()):
+        while not (folder / wait).exists():
+            time.sleep(0.002)
+    bound = agent.bind(nonce)
+    say("bound", run=job["run"], bound=bound.bound, reason=getattr(bound, "reason", ""))
+    if not bound.bound or job["task"] == "never_start":
+        return hang()
+    started = agent.started(nonce, job.get("timeout"))
+    say("started", run=job["run"], bound=started.bound)
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        TASKS[job["task"]]()
+    except Stop:
+        say("stopped", run=job["run"])
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    cause = agent.leaving(nonce)
+    say("clear", run=job["run"], cause=cause, children=processes.children_of(os.getpid()))
+    if job.get("keep"):
+        hang()
+    agent.left(nonce)
+    say("left", run=job["run"])
+    return None
+
+
+# --- main -----------------------------------------------------------------------------------------
+
+
+class Main:
+    def __init__(self, *, guarded: bool) -> None:
+        become_subreaper()
+        self.agent = spawning.spawn_agent(Settings(), "worker@test")
+        self.pool: list[int] = []
+        if guarded:
+            watch_agent(self.agent, self.agent_died)
+        say("ready", agent=self.agent.process.pid)
+
+    def agent_died(self) -> None:
+        killed = killing.kill_tree(self.pool, 5.0)
+        say("agent_died", complete=killed.complete)
+
+    def watch(self, jobs: list[dict[str, Any]]) -> None:
+        for job in jobs:
+            grant = Grant(run_id=job["run"], nonce=job["nonce"], token=7, lock="l", attempt=1)
+            self.agent.client.watch(grant, boottime() - job.get("age", 0.0))
+
+    def start(self, jobs: list[dict[str, Any]], *, reap: bool) -> None:
+        self.watch(jobs)
+        pid = fork(lambda: child(self.agent.path, jobs))
+        self.pool.append(pid)
+        if reap:
+            threading.Thread(target=self.reap, args=(pid,), daemon=True).start()
+
+    def reap(self, pid: int) -> None:
+        _, status = os.waitpid(pid, 0)
+        say("reaped", child=pid, status=status)
+        self.agent.client.child_exit(pid, "as the pool saw it")
+
+    def stop(self) -> None:
+        self.agent.stop()
+        say("agent_stopped", code=self.agent.process.returncode)
+
+
+def serve() -> None:
+    spawning.COMMAND = ("-P", str(HERE / "agent_process.py"))
+    main = Main(guarded="guarded" in sys.argv)
+    for line in sys.stdin:
+        command = json.loads(line)
+        getattr(main, command.pop("do"))(**command)
+
+
+if __name__ == "__main__":
+    serve()

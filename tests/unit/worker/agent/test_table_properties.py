@@ -1,0 +1,124 @@
+"""Whatever happens in whatever order, the table keeps these promises."""
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from singletrack.operations import ChildGone, Grant, LeaseAnswer, NotStarted, RenewReply, Verdict
+from singletrack.run import Cancellation
+from singletrack_worker.agent.bindings import Kill, Rules, Stage, Terminate
+from singletrack_worker.agent.messages import Bound
+from singletrack_worker.agent.table import Table
+
+RULES = Rules(lease=30, fence=8, renew=5, patience=75, timeout_grace=10)
+
+nonces = st.sampled_from(["a", "b", "c"])
+pids = st.sampled_from([1, 2])
+
+
+class AnyOrder(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        self.table = Table(RULES)
+        self.now = 0.0
+        self.started = set()
+        self.must_not_start = set()
+
+    @rule(seconds=st.sampled_from([0.0, 0.05, 1.0, 5.0, 21.0, 80.0]))
+    def time_passes(self, seconds):
+        self.now += seconds
+
+    @rule(nonce=nonces, age=st.sampled_from([0.0, 1.0, 30.0]))
+    def watch(self, nonce, age):
+        if all(b.grant.nonce != nonce for b in self.table):
+            self.started.discard(nonce)
+            self.must_not_start.discard(nonce)
+        grant = Grant(run_id=f"run-{nonce}", nonce=nonce, token=1, lock="l", attempt=1)
+        self.table.watch(grant, self.now - age, "")
+
+    @rule(nonce=nonces)
+    def unwatch(self, nonce):
+        self.table.unwatch(nonce)
+
+    @rule(nonce=nonces, pid=pids)
+    def bind(self, nonce, pid):
+        answer = self.table.bind(pid, nonce, self.now)
+        assert not isinstance(answer, Bound) or answer.deadline > self.now
+
+    @rule(nonce=nonces, pid=pids, timeout=st.sampled_from([None, 0.0, 3.0]))
+    def start(self, nonce, pid, timeout):
+        answer = self.table.start(pid, nonce, timeout, self.now)
+        if isinstance(answer, Bound):
+            assert nonce not in self.started
+            assert nonce not in self.must_not_start
+            assert answer.deadline > self.now
+            self.started.add(nonce)
+
+    @rule(nonce=nonces, pid=pids)
+    def leave(self, nonce, pid):
+        self.table.leave(pid, nonce, self.now)
+
+    @rule(nonce=nonces)
+    def swept(self, nonce):
+        if any(b.grant.nonce == nonce and b.stage is Stage.LEAVING for b in self.table):
+            self.table.swept(nonce)
+
+    @rule(nonce=nonces, pid=pids)
+    def left(self, nonce, pid):
+        self.table.left(pid, nonce)
+
+    @rule(pid=pids, known=st.booleans())
+    def child_dies(self, pid, known):
+        self.table.child_died(pid, "exit code 1" if known else "")
+
+    @rule(pid=pids)
+    def exit_known(self, pid):
+        self.table.exit_known(pid, "signal 9", self.now)
+
+    @rule(
+        verdict=st.sampled_from([Verdict.OK, Verdict.CANCEL, Verdict.DROP]),
+        blessed=st.booleans(),
+        grace=st.sampled_from([0.0, 3.0]),
+        delay=st.sampled_from([0.0, 2.0]),
+    )
+    def renewed(self, verdict, blessed, grace, delay):
+        cancellation = Cancellation(by="t", grace_seconds=grace)
+        answers = tuple(
+            LeaseAnswer(run_id=run, nonce=nonce, verdict=verdict, cancellation=cancellation)
+            for run, nonce in self.table.leases()
+        )
+        if verdict is Verdict.CANCEL or (verdict is Verdict.DROP and blessed):
+            self.must_not_start |= {a.nonce for a in answers}
+        self.table.renewed(self.now - delay, RenewReply(blessed=blessed, answers=answers), self.now)
+
+    @rule()
+    def main_dies(self):
+        self.table.abandon("main died")
+        assert not self.table.earliest_deadline() < float("inf")
+
+    @rule()
+    def the_loop_turns(self):
+        for action in self.table.due(self.now):
+            stage = self.table[action.nonce].stage
+            if isinstance(action, Kill):
+                assert stage is Stage.DYING
+                self.table.buried(action.nonce, self.now)
+            elif isinstance(action, Terminate):
+                assert stage in (Stage.STARTED, Stage.LEAVING, Stage.DYING)
+        assert self.table.earliest_deadline() > self.now
+        assert self.table.next_moment() > self.now  # it never spins
+
+    @rule()
+    def the_ledger_answers(self):
+        found = self.table.next_report(self.now)
+        if found:
+            nonce, operation = found
+            assert isinstance(operation, ChildGone if nonce in self.started else NotStarted)
+            self.table.reported(nonce)
+
+    @invariant()
+    def a_child_has_at_most_one_run(self):
+        holders = [b.pid for b in self.table if b.stage in (Stage.BOUND, Stage.STARTED)]
+        assert len(holders) == len(set(holders))
+
+
+TestAnyOrder = AnyOrder.TestCase

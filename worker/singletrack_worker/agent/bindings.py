@@ -1,0 +1,231 @@
+"""One claimed run in the agent's table: its stages, its clocks, what must happen to it now.
+
+    WATCHED ──► BOUND ──► STARTED ──► LEAVING
+       │          └──────────┴───────────┴──► DYING ──► DEAD
+       └────────────────────────────────────────────────► DEAD
+
+A binding is forgotten when its child says that the ledger has answered, or when the agent has
+reported it dead. Pure: times come in as CLOCK_BOOTTIME seconds, what must be done comes out as
+actions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from math import inf
+
+from singletrack.operations import Cause, ChildGone, EndReply, Grant, NotStarted, Operation
+from singletrack.run import Cancellation
+from singletrack.settings import LeaseSettings
+
+
+class Stage(StrEnum):
+    """How far a claimed run is, as its agent sees it."""
+
+    WATCHED = "WATCHED"  # claimed by main, no child has it yet; not renewed
+    BOUND = "BOUND"  # a child has it, user code has not started
+    STARTED = "STARTED"  # user code may be running
+    LEAVING = "LEAVING"  # user code has returned, the child is telling the ledger
+    DYING = "DYING"  # it must die, or its child has died: not everybody is dead yet
+    DEAD = "DEAD"  # nobody of it lives; the ledger has to be told
+
+
+#: A lease is renewed while somebody of the run may be alive, so that its lock cannot move on.
+RENEWED = frozenset({Stage.BOUND, Stage.STARTED, Stage.LEAVING, Stage.DYING})
+
+#: At the deadline these end. LEAVING does not: its user code is over and what it left behind is
+#: dead, and a late `Finish` cannot harm; so the result of a run that outlived an outage is saved.
+EXPIRING = frozenset({Stage.WATCHED, Stage.BOUND, Stage.STARTED})
+
+_UNSEEN = "the process ended and nobody has seen how"
+
+_WORDS = {
+    Cause.CANCELLED: "stopped because the run was cancelled",
+    Cause.TIMED_OUT: "stopped because its time was over",
+    Cause.FENCED: "stopped because the lease could not be renewed",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The durations the agent decides by, in seconds."""
+
+    lease: float
+    fence: float
+    renew: float
+    patience: float
+    """How long a child may take before user code starts, and after it has returned."""
+    timeout_grace: float
+    """Between SIGTERM and SIGKILL of a run whose time is over."""
+    exit_wait: float = 0.2
+    """How long to wait for main to say how a child ended."""
+    again: float = 0.05
+    """Between two attempts to kill what did not die."""
+
+    @classmethod
+    def of(cls, lease: LeaseSettings, cancel_grace_seconds: float) -> Rules:
+        """A run that is over its time gets the grace of a cancel, but never more than 10 s: its
+        author has set the limit. Bookkeeping may take as long as a restarted server needs.
+        """
+        return cls(
+            lease=lease.lease_seconds,
+            fence=lease.fence_seconds,
+            renew=lease.renew_seconds,
+            patience=lease.lease_seconds + lease.blessing_grace_seconds,
+            timeout_grace=min(cancel_grace_seconds, 10.0),
+        )
+
+    def deadline(self, sent_at: float) -> float:
+        """When the processes of a lease that was granted or renewed by that call must be dead."""
+        return sent_at + self.lease - self.fence
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Kill everything of this run."""
+
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terminate:
+    """Send SIGTERM to the child alone."""
+
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Kill what user code has left behind, but not the child; then say so to the table."""
+
+    nonce: str
+
+
+Action = Kill | Terminate | Sweep
+
+
+@dataclass(slots=True, kw_only=True)
+class Binding:
+    """The mutable state of one claimed run; only `Table` holds these."""
+
+    grant: Grant
+    rules: Rules
+    deadline: float
+    spec: str = ""
+    stage: Stage = Stage.WATCHED
+    pid: int = 0
+    started: bool = False
+    """Whether user code was ever allowed to run."""
+    lost: bool = False
+    """Whether the ledger has said that the claim is not ours any more."""
+    stop: Cause | None = None
+    swept: bool = False
+    exit: str = ""
+    """How the child ended, once somebody knows."""
+    message: str = ""
+    timeout_at: float = inf
+    kill_at: float = inf
+    patience_until: float = inf
+    act_at: float = -inf
+    """Not before this is a kill, a sweep or a report tried (again)."""
+
+    # --- what happens to it -------------------------------------------------------------------
+
+    def bind(self, pid: int, now: float) -> None:
+        self.stage, self.pid, self.patience_until = Stage.BOUND, pid, now + self.rules.patience
+
+    def start(self, timeout_seconds: float | None, now: float) -> None:
+        self.stage, self.started, self.patience_until = Stage.STARTED, True, inf
+        self.timeout_at = inf if timeout_seconds is None else now + timeout_seconds
+
+    def leave(self, now: float) -> None:
+        self.stage, self.patience_until = Stage.LEAVING, now + self.rules.patience
+        self.kill_at = self.timeout_at = inf
+
+    def cancel(self, cancellation: Cancellation | None, now: float) -> Iterator[Action]:
+        """Somebody asked the run to stop. Before user code the child finds out by itself."""
+        if self.stage is Stage.BOUND:
+            self.stop = Cause.CANCELLED
+        elif self.stage is Stage.STARTED:
+            grace = cancellation.grace_seconds if cancellation else 0.0
+            yield from self._stop(Cause.CANCELLED, grace, now)
+
+    def lose(self) -> None:
+        """The claim is not ours any more. A child outside user code is told so by the ledger."""
+        self.lost = True
+        if self.stage is Stage.STARTED:
+            self.doom(Cause.FENCED, "stopped because its lease was lost")
+
+    def doom(self, cause: Cause, message: str = "") -> None:
+        """Everything of it must die now; a stop that was under way stays the cause."""
+        if self.stage is Stage.WATCHED:
+            self.stage = Stage.DEAD
+        elif self.stage is not Stage.DEAD:
+            self.stage, self.stop = Stage.DYING, self.stop or cause
+            self.message = self.message or message
+
+    def bury(self, now: float) -> None:
+        """Everything of it is dead; wait a moment if nobody has said yet how it ended."""
+        self.stage = Stage.DEAD
+        unknown = self.started and self.stop is Cause.DIED and not (self.message or self.exit)
+        self.act_at = now + self.rules.exit_wait if unknown else now
+
+    # --- what must happen now -----------------------------------------------------------------
+
+    def judge(self, now: float) -> Iterator[Action]:
+        """Bring it up to date and say what to do about it."""
+        if now >= self.deadline and self.stage in EXPIRING:
+            self.doom(Cause.FENCED)
+        elif self.stage is Stage.STARTED:
+            yield from self._hurry(now)
+        elif now >= self.patience_until and self.stage in (Stage.BOUND, Stage.LEAVING):
+            where = "after its code had returned" if self.started else "before its code started"
+            self.doom(Cause.DIED, f"killed because it hung {where}")
+        if now >= self.act_at and self._has_work():
+            self.act_at = now + self.rules.again
+            yield (Kill if self.stage is Stage.DYING else Sweep)(self.grant.nonce)
+
+    def next_moment(self) -> float:
+        """When to judge it again, if nothing happens before."""
+        work = self.act_at if self._has_work() else inf
+        match self.stage:
+            case Stage.WATCHED:
+                return self.deadline
+            case Stage.BOUND:
+                return min(self.deadline, self.patience_until)
+            case Stage.STARTED:
+                return min(self.deadline, self.timeout_at, self.kill_at)
+            case Stage.LEAVING:
+                return min(self.patience_until, work)
+            case Stage.DYING | Stage.DEAD:
+                return work
+
+    def report(self) -> Operation[EndReply]:
+        """What the ledger is told once it is dead. A run whose code never started can run again."""
+        run_id, nonce = self.grant.run_id, self.grant.nonce
+        if not self.started:
+            return NotStarted(run_id=run_id, nonce=nonce)
+        cause = self.stop or Cause.DIED
+        message = self.message or _WORDS.get(cause) or self.exit or _UNSEEN
+        return ChildGone(run_id=run_id, nonce=nonce, cause=cause, message=message)
+
+    def _hurry(self, now: float) -> Iterator[Action]:
+        if now >= self.timeout_at:
+            self.timeout_at = inf
+            yield from self._stop(Cause.TIMED_OUT, self.rules.timeout_grace, now)
+        if now >= self.kill_at:
+            self.doom(self.stop or Cause.CANCELLED)
+
+    def _stop(self, cause: Cause, grace: float, now: float) -> Iterator[Action]:
+        """Begin to stop user code, or hurry a stop that was more patient."""
+        first, self.stop = self.stop is None, self.stop or cause
+        self.kill_at = min(self.kill_at, now + grace)
+        if grace <= 0:
+            self.doom(cause)
+        elif first:
+            yield Terminate(self.grant.nonce)
+
+    def _has_work(self) -> bool:
+        return self.stage is Stage.DYING or (self.stage is Stage.LEAVING and not self.swept)

@@ -1,0 +1,247 @@
+"""The agent's table of claimed runs: every message and every tick of the clock as a pure decision.
+
+The table answers requests at once and collects what must be done; the loop asks for it with `due`
+before it does anything else, so that a process that was frozen kills before it listens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+
+import structlog
+
+from singletrack.operations import (
+    Cause,
+    EndReply,
+    Grant,
+    LeaseAnswer,
+    Operation,
+    RenewReply,
+    Verdict,
+)
+from singletrack_worker.agent.bindings import RENEWED, Action, Binding, Rules, Stage
+from singletrack_worker.agent.messages import Bound, Refused
+
+log = structlog.get_logger()
+
+_RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Table:
+    """The claimed runs of one worker, by nonce."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._bindings: dict[str, Binding] = {}
+        self._actions: list[Action] = []
+        self._forgotten: dict[str, None] = {}
+        self._failures: dict[str, int] = {}
+
+    # --- main ---------------------------------------------------------------------------------
+
+    def watch(self, grant: Grant, sent_at: float, spec: str) -> None:
+        """Expect a child to bind this claim; of several announcements the first one counts."""
+        if grant.nonce not in self._bindings:
+            self._bindings[grant.nonce] = Binding(
+                grant=grant, rules=self._rules, deadline=self._rules.deadline(sent_at), spec=spec
+            )
+
+    def unwatch(self, nonce: str) -> None:
+        """Main has handed the claim back itself."""
+        binding = self._bindings.get(nonce)
+        if binding and binding.stage is Stage.WATCHED:
+            del self._bindings[nonce]
+
+    def abandon(self, message: str) -> None:
+        """Main is gone: nobody may live on."""
+        for binding in self._bindings.values():
+            binding.doom(Cause.DIED, message)
+
+    def release_watched(self) -> None:
+        """Main will hand out nothing any more: give back what no child has."""
+        for binding in self._bindings.values():
+            if binding.stage is Stage.WATCHED:
+                binding.doom(Cause.DIED)
+
+    # --- children -----------------------------------------------------------------------------
+
+    def bind(self, pid: int, nonce: str, now: float) -> Bound | Refused:
+        """Give a claim to a child, if its lease is young enough."""
+        binding = self._bindings.get(nonce)
+        if binding is None:
+            return Refused(reason="no such claim was announced")
+        if binding.stage is not Stage.WATCHED:
+            mine = binding.stage is Stage.BOUND and binding.pid == pid
+            return self._bound(binding) if mine else Refused(reason="the claim is bound already")
+        if now >= binding.deadline:
+            return Refused(reason="the claim is older than its lease")
+        other = self.held_by(pid)
+        if other and other.stage in (Stage.STARTED, Stage.DYING):
+            return Refused(reason=f"this process still executes run {other.grant.run_id}")
+        if other:  # the child has given it up: it would not ask otherwise
+            del self._bindings[other.grant.nonce]
+        binding.bind(pid, now)
+        return self._bound(binding)
+
+    def start(
+        self, pid: int, nonce: str, timeout_seconds: float | None, now: float
+    ) -> Bound | Refused:
+        """Let user code run, if the lease is still good and nobody wants the run to stop."""
+        binding = self._owned(pid, nonce)
+        if binding is None or binding.stage is not Stage.BOUND:
+            return Refused(reason="the claim is not bound to this process")
+        if binding.stop:
+            return Refused(reason="the run was cancelled")
+        if binding.lost or now >= binding.deadline:
+            return Refused(reason="the lease was lost")
+        binding.start(timeout_seconds, now)
+        return self._bound(binding)
+
+    def leave(self, pid: int, nonce: str, now: float) -> Refused | None:
+        """User code has returned. What it left behind is swept away, then `swept` is called."""
+        binding = self._owned(pid, nonce)
+        if binding is None or binding.stage is not Stage.STARTED:
+            return Refused(reason="the run is not executed by this process")
+        binding.leave(now)
+        return None
+
+    def swept(self, nonce: str) -> Cause | None:
+        """Nothing is left behind; answers why the run was being stopped, if it was."""
+        binding = self._bindings[nonce]
+        binding.swept = True
+        return binding.stop
+
+    def left(self, pid: int, nonce: str) -> None:
+        """The child has told the ledger itself, or given the run back."""
+        binding = self._owned(pid, nonce)
+        if binding and binding.stage in (Stage.BOUND, Stage.STARTED, Stage.LEAVING):
+            del self._bindings[nonce]
+
+    def why(self, nonce: str) -> Cause | None:
+        binding = self._bindings.get(nonce)
+        return binding.stop if binding else None
+
+    def child_died(self, pid: int, status: str) -> None:
+        """A pool child has ended; its run, if it had one, has to be cleared away."""
+        binding = self.held_by(pid)
+        if binding:
+            binding.exit = binding.exit or status
+            binding.doom(Cause.DIED)
+
+    def exit_known(self, pid: int, status: str, now: float) -> None:
+        """Main says how a child ended; worth something as long as it is not reported."""
+        for binding in self._bindings.values():
+            if binding.pid == pid and not binding.exit and binding.stop is Cause.DIED:
+                binding.exit = status
+                binding.act_at = min(binding.act_at, now)
+
+    # --- the ledger ---------------------------------------------------------------------------
+
+    def leases(self) -> tuple[tuple[str, str], ...]:
+        """Run id and nonce of everything that has to be renewed."""
+        return tuple(
+            (binding.grant.run_id, nonce)
+            for nonce, binding in self._bindings.items()
+            if binding.stage in RENEWED
+        )
+
+    def renewed(self, sent_at: float, reply: RenewReply, now: float) -> None:
+        """Take in what the ledger said to a renewal that was sent at that moment."""
+        for answer in reply.answers:
+            binding = self._bindings.get(answer.nonce)
+            if binding:
+                self._take(binding, answer, sent_at, now, blessed=reply.blessed)
+
+    def forgotten(self) -> Binding | None:
+        """A running run whose record the restarted ledger does not have; each is named once."""
+        while self._forgotten:
+            nonce = next(iter(self._forgotten))
+            del self._forgotten[nonce]
+            binding = self._bindings.get(nonce)
+            if binding and binding.stage in (Stage.STARTED, Stage.LEAVING):
+                return binding
+        return None
+
+    def next_report(self, now: float) -> tuple[str, Operation[EndReply]] | None:
+        """The nonce of a run whose end the ledger must be told, and how."""
+        for nonce, binding in self._bindings.items():
+            if binding.stage is Stage.DEAD and now >= binding.act_at:
+                return nonce, binding.report()
+        return None
+
+    def reported(self, nonce: str) -> None:
+        """The ledger knows."""
+        self._bindings.pop(nonce, None)
+        self._failures.pop(nonce, None)
+
+    def report_failed(self, nonce: str, now: float) -> None:
+        """The ledger did not answer: try again, ever less often."""
+        failures = self._failures.get(nonce, 0)
+        self._failures[nonce] = failures + 1
+        self._bindings[nonce].act_at = now + _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
+
+    # --- what must be done --------------------------------------------------------------------
+
+    def due(self, now: float) -> list[Action]:
+        """Everything that must be done now; kills first."""
+        actions, self._actions = self._actions, []
+        for binding in self._bindings.values():
+            actions += binding.judge(now)
+        return actions
+
+    def buried(self, nonce: str, now: float) -> None:
+        """Everybody of this run is dead."""
+        self._bindings[nonce].bury(now)
+
+    def next_moment(self) -> float:
+        """When something will be due if nothing happens before; reports are not counted."""
+        return min((b.next_moment() for b in self._bindings.values()), default=inf)
+
+    def next_report_moment(self) -> float:
+        dead = (b.act_at for b in self._bindings.values() if b.stage is Stage.DEAD)
+        return min(dead, default=inf)
+
+    def earliest_deadline(self) -> float:
+        """Until when nobody has to be killed even if no renewal succeeds."""
+        live = (Stage.BOUND, Stage.STARTED)
+        return min((b.deadline for b in self._bindings.values() if b.stage in live), default=inf)
+
+    # --- looking things up --------------------------------------------------------------------
+
+    def __getitem__(self, nonce: str) -> Binding:
+        return self._bindings[nonce]
+
+    def __len__(self) -> int:
+        return len(self._bindings)
+
+    def __iter__(self) -> Iterator[Binding]:
+        return iter(list(self._bindings.values()))
+
+    def holds_run(self, run_id: str) -> bool:
+        return any(b.grant.run_id == run_id for b in self._bindings.values())
+
+    def held_by(self, pid: int) -> Binding | None:
+        """The run a living child has."""
+        return next(
+            (b for b in self._bindings.values() if b.pid == pid and b.stage in RENEWED), None
+        )
+
+    def _owned(self, pid: int, nonce: str) -> Binding | None:
+        binding = self._bindings.get(nonce)
+        return binding if binding and binding.pid == pid else None
+
+    def _bound(self, binding: Binding) -> Bound:
+        return Bound(deadline=binding.deadline)
+
+    def _take(
+        self, binding: Binding, answer: LeaseAnswer, sent_at: float, now: float, *, blessed: bool
+    ) -> None:
+        if answer.verdict in (Verdict.OK, Verdict.CANCEL):
+            binding.deadline = max(binding.deadline, self._rules.deadline(sent_at))
+        if answer.verdict is Verdict.CANCEL:
+            self._actions += binding.cancel(answer.cancellation, now)
+        elif answer.verdict is Verdict.DROP and blessed:
+            binding.lose()
+        elif answer.verdict is Verdict.DROP:
+            self._forgotten[answer.nonce] = None
