@@ -7,7 +7,7 @@ runs in the pool's children, `agent` is the small process that renews the leases
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from singletrack_worker.install import install
+    from singletrack_worker.installing import install
 
 __all__ = ["install"]
 
@@ -15,7 +15,7 @@ __all__ = ["install"]
 def __getattr__(name: str) -> Any:
     """Load `install` on first use: the lease agent lives in this package and needs no Celery."""
     if name in __all__:
-        from singletrack_worker.install import install
+        from singletrack_worker.installing import install
 
         return install
     raise AttributeError(f"module 'singletrack_worker' has no attribute {name!r}")

@@ -9,7 +9,7 @@ import os
 
 from celery import Celery
 
-from singletrack_worker.install import install
+from singletrack_worker.installing import install
 
 
 def create_app() -> Celery:

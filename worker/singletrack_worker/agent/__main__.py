@@ -8,7 +8,6 @@ import gc
 import logging
 import os
 import resource
-import shutil
 import signal
 import socket
 import sys
@@ -24,7 +23,7 @@ from singletrack_worker.agent.bindings import Rules
 from singletrack_worker.agent.kinship import Household
 from singletrack_worker.agent.log_thread import LogThread
 from singletrack_worker.agent.loop import Agent, Setup
-from singletrack_worker.agent.startup import Orders
+from singletrack_worker.agent.startup import Orders, remove_address
 
 log = structlog.get_logger()
 
@@ -41,7 +40,7 @@ def main() -> int:
     try:
         _serve(orders, Settings())
     finally:
-        shutil.rmtree(orders.address.parent, ignore_errors=True)
+        remove_address(orders.address)
         lines.finish(seconds=1.0)
     return 0
 
@@ -87,4 +86,5 @@ def _slim() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # Not sys.exit(): a thread may hang in a call to the ledger, and nothing is left to be done.
+    os._exit(main())

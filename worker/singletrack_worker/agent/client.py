@@ -108,8 +108,13 @@ class AgentClient:
         return clear.cause
 
     def left(self, nonce: str) -> None:
-        """The ledger has answered; the agent forgets the run."""
-        self._ask(msg.Left(nonce=nonce), Done)
+        """The ledger has answered; the agent forgets the run. Not waited for: what follows on this
+        connection is heard after it.
+        """
+        try:
+            self._channel.send(msg.encode(0, msg.Left(nonce=nonce)))
+        except OSError as error:
+            raise AgentError(f"the lease agent cannot be told of the end: {error}") from error
 
     def why(self, nonce: str) -> Cause | None:
         """Why the agent is stopping the run, if it is."""

@@ -20,6 +20,7 @@ from singletrack_worker.agent import messages as msg
 from singletrack_worker.agent import processes
 from singletrack_worker.agent.client import AgentError
 from singletrack_worker.agent.spawning import AgentProcess
+from singletrack_worker.agent.startup import remove_address
 
 
 def watch_agent(agent: AgentProcess, on_death: Callable[[], None]) -> threading.Thread:
@@ -38,6 +39,8 @@ def watch_agent(agent: AgentProcess, on_death: Callable[[], None]) -> threading.
 
     def watch() -> None:
         guard.watch()
+        agent.process.wait()
+        remove_address(agent.path)
         if not agent.stopped.is_set():
             on_death()
 

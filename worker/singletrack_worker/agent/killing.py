@@ -55,13 +55,12 @@ def kill_all(search: Search, seconds: float) -> Killed:
     killed: list[int] = []
     while True:
         with _Frozen(search) as victims:
-            victims.freeze(give_up)
-            if not victims.pidfds:
-                return Killed(complete=not any(search()), pids=tuple(killed))
+            if victims.freeze(give_up) and not victims.pidfds:
+                return Killed(complete=True, pids=tuple(killed))
             killed += victims.kill()
-            gone = victims.wait(give_up)
-        if not gone or time.monotonic() >= give_up:
-            return Killed(complete=not any(search()), pids=tuple(killed))
+            victims.wait(give_up)
+        if time.monotonic() >= give_up:
+            return Killed(complete=False, pids=tuple(killed))
 
 
 @dataclass(slots=True)
@@ -78,29 +77,31 @@ class _Frozen:
         for pidfd in self.pidfds.values():
             os.close(pidfd)
 
-    def freeze(self, give_up: float) -> None:
-        """Stop everything the search finds until it finds nothing new."""
+    def freeze(self, give_up: float) -> bool:
+        """Stop everything until the search finds only what is held; False if it never did."""
         while time.monotonic() < give_up:
-            found = {process.identity for process in self.search()}
-            if sum(map(self._stop, found - self.pidfds.keys())) == 0:
-                return
+            fresh = {process.identity for process in self.search()} - self.pidfds.keys()
+            if not fresh:
+                return True
+            if sum(map(self._stop, fresh)) == 0:
+                return False
+        return False
 
     def kill(self) -> list[int]:
         for pidfd in self.pidfds.values():
             processes.send_signal(pidfd, signal.SIGKILL)
         return [identity.pid for identity in self.pidfds]
 
-    def wait(self, give_up: float) -> bool:
+    def wait(self, give_up: float) -> None:
         """Wait until all have ended; a pidfd becomes readable when the last thread has."""
         poll = select.poll()
-        waiting = set(self.pidfds.values())
-        for pidfd in waiting:
+        for pidfd in self.pidfds.values():
             poll.register(pidfd, select.POLLIN)
+        waiting = len(self.pidfds)
         while waiting and (left := give_up - time.monotonic()) > 0:
             for pidfd, _ in poll.poll(left * 1000):
                 poll.unregister(pidfd)
-                waiting.discard(pidfd)
-        return not waiting
+                waiting -= 1
 
     def _stop(self, identity: ProcessId) -> bool:
         try:

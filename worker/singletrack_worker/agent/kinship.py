@@ -36,11 +36,12 @@ class Kin:
     since: float
     """When it was bound, by CLOCK_BOOTTIME; its run's processes are younger."""
     seen: set[ProcessId] = field(default_factory=set)
-    """Everything ever found below it while it was bound."""
+    """Who was below it when it was last looked at; nobody leaves it while it lives."""
 
     def look(self) -> None:
-        """Remember who is below the child now."""
-        self.seen.update(p.identity for p in processes.descendants([self.child.pid]))
+        """Remember who is below the child, if it is still there to be looked at."""
+        found = {process.identity for process in processes.descendants([self.child.pid])}
+        self.seen = found or self.seen
 
     def includes(self, process: Process) -> bool:
         """Whether a process that has left the tree belonged to it."""

@@ -130,7 +130,7 @@ class Agent:
         for nonce in nonces if complete else ():
             binding = self.table[nonce]
             cause = binding.stop or Cause.DIED
-            log.info("run_processes_dead", run=binding.grant.run_id, cause=cause, how=binding.exit)
+            log.info("run_killed", run=binding.grant.run_id, cause=cause, how=binding.exit)
             self.table.buried(nonce, now)
 
     def _sweep(self, nonce: str) -> None:
@@ -215,7 +215,7 @@ class Agent:
             return
         now = self._clock.boottime()
         answer = self._answering.answer(peer, packet.number, packet.message, now)
-        if answer:
+        if answer and packet.number:
             peer.answer(packet.number, answer)
         if isinstance(packet.message, Bind):
             self._hurry(packet.message.nonce, now)

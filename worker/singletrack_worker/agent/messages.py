@@ -1,8 +1,8 @@
 """What is said over the agent's socket, and how it is written: JSON, one message a packet.
 
 Who speaks is never part of a message: the kernel names the peer's pid. A request carries a number
-that its answer repeats, so that an answer that came too late is recognised. `Reap` is the only
-message the agent sends unasked, to main's guard.
+that its answer repeats, so that an answer that came too late is recognised; 0 asks for no answer.
+`Reap` is the only message the agent sends unasked, to main's guard.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ _CLASSES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Messa
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A message and the number of its request; 0 for what is sent unasked."""
+    """A message and the number of its request; 0 when nobody waits for an answer."""
 
     number: int
     message: Message

@@ -105,7 +105,7 @@ class Renewing:
             self._table.report_failed(nonce, self._clock.boottime())
             return
         run_id = self._table[nonce].grant.run_id
-        log.info("run_end_reported", run=run_id, verdict=reply.verdict, state=reply.state)
+        log.debug("run_end_reported", run=run_id, verdict=reply.verdict, state=reply.state)
         self._table.reported(nonce)
 
     def _take_restoration(self, answered: Answered) -> None:

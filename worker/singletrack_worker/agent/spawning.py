@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -55,17 +54,18 @@ def spawn_agent(settings: Settings, worker: str) -> AgentProcess:
     Raises:
         AgentError: it did not start.
     """
-    path = Path(tempfile.mkdtemp(prefix="singletrack-agent-")) / "agent.sock"
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        path = Path(tempfile.mkdtemp(prefix="singletrack-agent-")) / "agent.sock"
+        orders = startup.Orders.for_worker(worker, path, listening)
+        try:
             listening.bind(str(path))
             listening.listen(128)
-            orders = startup.Orders.for_worker(worker, path, listening)
             process = _start(orders, settings)
-        return AgentProcess(path, process, _introduced(path, process), settings.lease)
-    except (OSError, AgentError) as error:
-        shutil.rmtree(path.parent, ignore_errors=True)
-        raise AgentError(f"the lease agent did not start: {error}") from error
+            listening.close()  # an agent that dies now must not leave a socket nobody serves
+            return AgentProcess(path, process, _introduced(path, process), settings.lease)
+        except (OSError, AgentError) as error:
+            startup.remove_address(path)
+            raise AgentError(f"the lease agent did not start: {error}") from error
 
 
 def _start(orders: startup.Orders, settings: Settings) -> subprocess.Popen[bytes]:

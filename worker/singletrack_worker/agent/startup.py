@@ -5,6 +5,7 @@ Both sides of that hand-over, and nothing else, so that they cannot drift apart.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import uuid
@@ -73,6 +74,14 @@ class Orders:
     def mark(self) -> bytes:
         """The environment entry of everything that main starts."""
         return f"{ADDRESS}={self.address}".encode()
+
+
+def remove_address(address: Path) -> None:
+    """Remove the socket and the folder that was made for it."""
+    with contextlib.suppress(OSError):
+        address.unlink()
+    with contextlib.suppress(OSError):
+        address.parent.rmdir()
 
 
 def write_settings(settings: Settings) -> dict[str, str]:

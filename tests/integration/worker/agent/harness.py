@@ -15,6 +15,7 @@ from integration.worker.agent.file_ledger import FOLDER, lines
 from support.waiting import wait_until
 
 from singletrack_worker.agent import processes
+from singletrack_worker.agent.startup import remove_address
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[3]
@@ -44,7 +45,9 @@ class Worker:
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
-        self.agent: int = self.event("ready", timeout=60)["agent"]
+        ready = self.event("ready", timeout=60)
+        self.agent: int = ready["agent"]
+        self.path = Path(ready["path"])
 
     def _environment(self) -> dict[str, str]:
         paths = [str(ROOT / name) for name in ("core", "worker", "tests")]
@@ -137,6 +140,7 @@ class Worker:
             if process and pid != os.getpid() and self._is_ours(process):
                 _kill(process.identity)
         self.process.wait()
+        remove_address(self.path)
         assert self.process.stdin
         self.process.stdin.close()
         os.close(self._wake)

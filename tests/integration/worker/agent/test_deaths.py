@@ -143,6 +143,7 @@ def test_a_worker_that_stops_lets_its_agent_end(worker: Worker):
     worker.send("watch", jobs=[unbound])
     worker.send("stop")
     assert worker.event("agent_stopped")["code"] == 0
+    assert not worker.path.parent.exists()
     worker.operation("NotStarted", run_id=unbound["run"])
     assert worker.operations("Renew")[-1]["at"] < worker.operation("AgentGone")["at"]
 
@@ -153,6 +154,7 @@ def test_an_agent_that_dies_is_noticed_by_main_at_once(start_worker: Callable[..
     worker.event("family")
     os.kill(worker.agent, signal.SIGKILL)
     assert worker.event("agent_died")["complete"]
+    assert not worker.path.parent.exists()
     assert not any(map(alive, worker.relatives()))
 
 
@@ -175,3 +177,24 @@ def test_the_terminal_does_not_end_the_agent(worker: Worker):
     os.kill(worker.agent, signal.SIGINT)
     os.kill(worker.agent, signal.SIGTERM)
     worker.renewed(run, after=boottime())
+
+
+def test_a_process_of_a_run_cannot_speak_for_its_child(worker: Worker):
+    run, pid = worker.started("meddle")
+    answers = worker.event("meddled")["answers"]
+    assert all("refused" in str(answer) or answer is False for answer in answers)
+    worker.renewed(run, after=boottime())
+    assert alive(pid)
+
+
+def test_everybody_frozen_and_woken_again_is_ended_by_the_agent(worker: Worker):
+    run, pid = worker.started("hang")
+    frozen_at = worker.renewed(run)["at"]
+    everybody = (worker.process.pid, worker.agent, pid)
+    for each in everybody:
+        os.kill(each, signal.SIGSTOP)
+    wait_until(lambda: boottime() > frozen_at + LEASE)
+    for each in everybody:
+        os.kill(each, signal.SIGCONT)
+    assert worker.operation("ChildGone", run_id=run)["cause"] == "FENCED"
+    assert alive(worker.process.pid)

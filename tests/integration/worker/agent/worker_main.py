@@ -21,7 +21,7 @@ from integration.worker.agent.file_ledger import FOLDER, append, boottime
 from singletrack.operations import Grant
 from singletrack.settings import Settings
 from singletrack_worker.agent import killing, processes, spawning
-from singletrack_worker.agent.client import AgentClient
+from singletrack_worker.agent.client import AgentClient, AgentError
 from singletrack_worker.agent.guarding import watch_agent
 from singletrack_worker.agent.processes import become_subreaper, die_with_parent
 
@@ -137,9 +137,41 @@ def end_the_process() -> None:
     os._exit(3)
 
 
+def meddle() -> None:
+    """A process of the run speaks to the agent as if it were the pool child."""
+
+    def attempt() -> None:
+        agent = AgentClient.connect(os.environ["SINGLETRACK_AGENT_ADDRESS"])
+        answers = []
+        for ask in (
+            agent.hello_main,
+            agent.hello_child,
+            lambda: agent.leaving("nonce-1"),
+            lambda: agent.bind("nonce-1").bound,
+            agent.stopping,
+        ):
+            try:
+                answers.append(ask())
+            except AgentError as error:
+                answers.append(str(error))
+        say("meddled", answers=answers)
+
+    fork(attempt)
+    hang()
+
+
 TASKS: dict[str, Callable[[], None]] = {
     act.__name__: act
-    for act in (hang, work_with_family, ignore_sigterm, bomb, nothing, family, end_the_process)
+    for act in (
+        hang,
+        work_with_family,
+        ignore_sigterm,
+        bomb,
+        nothing,
+        family,
+        end_the_process,
+        meddle,
+    )
 }
 
 
@@ -194,7 +226,7 @@ class Main:
         self.pool: list[int] = []
         if guarded:
             watch_agent(self.agent, self.agent_died)
-        say("ready", agent=self.agent.process.pid)
+        say("ready", agent=self.agent.process.pid, path=str(self.agent.path))
 
     def agent_died(self) -> None:
         killed = killing.kill_tree(self.pool, 5.0)

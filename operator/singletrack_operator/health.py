@@ -1,0 +1,57 @@
+"""Whether the operator is alive, and whether it does its work; only clocks in memory are read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from singletrack_operator.workqueue import WorkQueue
+
+_BEAT_SECONDS = 1.0
+_LONGEST_LAG_SECONDS = 10.0
+_LONGEST_RESYNC_AGE_SECONDS = 25 * 60.0
+_LONGEST_QUEUE = 10_000
+
+
+class Health:
+    """What the probes ask."""
+
+    def __init__(self, queue: WorkQueue) -> None:
+        self._queue = queue
+        self._beaten_at = time.monotonic()
+        self._succeeded_at: dict[str, float] = {}
+        self.served = False
+        """The API server knows TaskRuns."""
+        self.stopping = False
+
+    def succeeded(self, loop: str) -> None:
+        self._succeeded_at[loop] = time.monotonic()
+
+    async def beat(self) -> None:
+        """Prove that the loop turns, until cancelled."""
+        while True:
+            self._beaten_at = time.monotonic()
+            await asyncio.sleep(_BEAT_SECONDS)
+
+    def alive(self) -> list[str]:
+        """Why the process should be started again. A dead ledger or cluster is no reason."""
+        now, wrong = time.monotonic(), []
+        if now - self._beaten_at > _LONGEST_LAG_SECONDS:
+            wrong.append("the event loop does not turn")
+        compared = self._succeeded_at.get("resync")
+        if compared is not None and now - compared > _LONGEST_RESYNC_AGE_SECONDS:
+            wrong.append("nothing was compared for too long")
+        return wrong
+
+    def ready(self) -> list[str]:
+        """Why the operator does not do its work at the moment."""
+        wrong = self.alive()
+        if self.stopping:
+            wrong.append("the operator is stopping")
+        if not self.served:
+            wrong.append("the API server does not serve TaskRuns, or does not answer")
+        elif "resync" not in self._succeeded_at:
+            wrong.append("the TaskRuns and the ledger have not been compared yet")
+        if len(self._queue) > _LONGEST_QUEUE:
+            wrong.append("more work is waiting than can be done")
+        return wrong

@@ -1,0 +1,96 @@
+"""Compares everything with everything, now and then: what the watch never tells is found here.
+
+A watch that had to start again does not report what was deleted meanwhile, and nobody watches while
+no operator runs. So all unfinished TaskRuns are listed, those we know that are no longer there are
+looked at, and so is every live record whose TaskRun we do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import structlog
+
+from singletrack.adapters.kubernetes.taskruns import TaskRuns
+from singletrack.custom_resource import UNFINISHED
+from singletrack.ledger import AsyncLedger
+from singletrack.operations import GetRun, ListLeases, ListRuns, ListUnprojected
+from singletrack.run import Run
+from singletrack_operator.act import Surroundings
+
+log = structlog.get_logger()
+
+_PAGE = 500
+_MOST_UNPROJECTED = 100_000
+
+
+class Resync:
+    """One comparison; the caller repeats it."""
+
+    def __init__(self, around: Surroundings, home: str) -> None:
+        self._around = around
+        self._home = home
+        """The namespace of runs that name none."""
+        self._first = True
+
+    async def compare(self) -> None:
+        """List, compare, and queue what differs.
+
+        Raises:
+            KubernetesError, LedgerError: it is not complete; what was queued until then is right.
+        """
+        missed = await self._compare_resources(self._around.taskruns)
+        await self._compare_records(self._around.ledger)
+        if missed and not self._first:
+            log.warning("watch_missed_something", taskruns=missed)
+        self._first = False
+        self._around.metrics.loop_success.labels(loop="resync").set_to_current_time()
+
+    async def _compare_resources(self, taskruns: TaskRuns) -> int:
+        store, queue = self._around.store, self._around.queue
+        known = {taskrun.uid for taskrun in store}
+        listed: set[str] = set()
+        new = 0
+        async for taskrun in taskruns.select(UNFINISHED):
+            listed.add(taskrun.uid)
+            new += taskrun.uid not in store and not store.has_ended(taskrun.uid)
+            if store.observe(None, taskrun):
+                queue.add(taskrun.uid)
+        gone = [uid for uid in known - listed if uid in store]
+        for uid in gone:
+            store.drop(uid)
+            queue.add(uid)
+        self._count(new, len(gone))
+        return new + len(gone)
+
+    async def _compare_records(self, ledger: AsyncLedger) -> None:
+        store, queue = self._around.store, self._around.queue
+        namespaces = {self._home} | {taskrun.namespace for taskrun in store}
+        unprojected = await ledger.execute(ListUnprojected(limit=_MOST_UNPROJECTED))
+        leased = [lease.run_id for lease in await ledger.execute(ListLeases())]
+        for run_id in dict.fromkeys((*unprojected, *leased)):
+            if run_id in store:
+                continue
+            queue.add(run_id)
+            if record := await ledger.execute(GetRun(run_id=run_id)):
+                namespaces.add(record.spec.namespace)
+        for namespace in namespaces:
+            async for record in _live_runs(ledger, namespace):
+                if record.run_id not in store:
+                    queue.add(record.run_id)
+
+    def _count(self, new: int, gone: int) -> None:
+        if not self._first:
+            self._around.metrics.resync_found.labels(kind="new").inc(new)
+            self._around.metrics.resync_found.labels(kind="gone").inc(gone)
+
+
+async def _live_runs(ledger: AsyncLedger, namespace: str) -> AsyncIterator[Run]:
+    before = 0
+    while page := await ledger.execute(ListRuns(namespace=namespace, limit=_PAGE, before=before)):
+        for run in page:
+            if run.spec.name and not run.terminal:
+                yield run
+        if len(page) < _PAGE:
+            return
+        before = page[-1].sequence

@@ -1,0 +1,79 @@
+"""One API server and one operator for all these tests; each test has a namespace of its own.
+
+An operator looks at the TaskRuns of the whole cluster, so there is only one at a time. A test may
+stop or kill it: the next one finds it running again.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from integration.operator.cluster import ROOT, Cluster, HandWorker, OperatorProcess
+from support.redis_servers import VALKEY, SharedServers
+from support.servers import require
+
+from singletrack_cli.controlplane import source as sources
+from singletrack_cli.controlplane.binaries import search
+from singletrack_cli.controlplane.server import ControlPlane
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.kubernetes)
+
+
+@pytest.fixture(scope="session")
+def one_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    programs = require(
+        search(os.environ, sources.find(os.environ)).found,
+        "kube-apiserver",
+        "build it with: python -m singletrack_cli.controlplane build",
+    )
+    folder = tmp_path_factory.mktemp("operator-control-plane")
+    with ControlPlane.start(programs, folder, durable=False) as plane:
+        cluster = Cluster(plane)
+        for file in ("crd.yaml", "operator-rbac.yaml"):
+            cluster.do("apply", "-f", str(ROOT / "k8s" / file))
+        cluster.do("wait", "--for=condition=Established", "crd/taskruns.singletrack.dev")
+        yield cluster
+
+
+@pytest.fixture
+def cluster(one_cluster: Cluster) -> Cluster:
+    """The API server, with an empty namespace that kubectl uses by default."""
+    one_cluster.namespace = f"t-{secrets.token_hex(4)}"
+    one_cluster.do("create", "namespace", one_cluster.namespace)
+    return one_cluster
+
+
+@pytest.fixture(scope="session")
+def one_operator(
+    one_cluster: Cluster, shared_servers: SharedServers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    folder = tmp_path_factory.mktemp("operator")
+    operator = OperatorProcess(one_cluster, shared_servers.get(VALKEY), folder)
+    yield operator
+    operator.stop()
+
+
+@pytest.fixture
+def operator(one_operator: OperatorProcess, shared_servers: SharedServers) -> OperatorProcess:
+    """The operator, running."""
+    shared_servers.get(VALKEY)
+    if not one_operator.alive:
+        one_operator.start()
+    return one_operator
+
+
+@pytest.fixture
+def worker(operator: OperatorProcess, shared_servers: SharedServers) -> Iterator[HandWorker]:
+    """A worker by hand, whose task `hello` is registered."""
+    hand = HandWorker(shared_servers.get(VALKEY), operator.key_prefix)
+    with closing(hand.ledger):
+        hand.register()
+        yield hand

@@ -1,0 +1,238 @@
+"""The API's way in where there is a cluster: with the API's own rights, on the real servers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from integration.operator.cluster import (
+    Cluster,
+    HandWorker,
+    OperatorProcess,
+    ledger_settings,
+    taskrun,
+)
+from support.redis_servers import VALKEY, SharedServers
+from support.waiting import wait_until_async
+
+from singletrack import operations as ops
+from singletrack.adapters.celery_broker import CeleryBroker
+from singletrack.adapters.kubernetes import connection
+from singletrack.adapters.kubernetes.connection import Connection, Token
+from singletrack.adapters.kubernetes.errors import Forbidden, Invalid
+from singletrack.adapters.kubernetes.intake import KubernetesIntake
+from singletrack.adapters.kubernetes.session import KubernetesSession
+from singletrack.adapters.kubernetes.taskruns import TaskRuns
+from singletrack.adapters.ledger_intake import CachedCatalogue
+from singletrack.adapters.redis_ledger import AsyncRedisLedger
+from singletrack.admission import Defaults, RunRequest
+from singletrack.errors import (
+    IntakeUnavailable,
+    InvalidParameters,
+    LockHeld,
+    ParametersTooLarge,
+    RunConflict,
+    TaskNotRegistered,
+)
+from singletrack.lifecycle import State
+from singletrack.policies import Policy
+from singletrack.run import Cancellation, Door
+
+
+@pytest.fixture
+async def ledger(
+    operator: OperatorProcess, worker: HandWorker, shared_servers: SharedServers
+) -> AsyncIterator[AsyncRedisLedger]:
+    server = shared_servers.get(VALKEY)
+    ledger = AsyncRedisLedger(ledger_settings(server, operator.key_prefix))
+    await ledger.prepare()
+    yield ledger
+    await ledger.close()
+
+
+@pytest.fixture
+async def taskruns(cluster: Cluster) -> AsyncIterator[TaskRuns]:
+    config = cluster.plane.service_account_kubeconfig("singletrack", "singletrack-api")
+    session = KubernetesSession(connection.find(str(config)))
+    yield TaskRuns(session, field_manager="singletrack-api")
+    await session.close()
+
+
+@pytest.fixture
+def intake(
+    taskruns: TaskRuns, ledger: AsyncRedisLedger, shared_servers: SharedServers
+) -> KubernetesIntake:
+    return an_intake(taskruns, ledger, shared_servers.get(VALKEY).url)
+
+
+def an_intake(taskruns: TaskRuns, ledger: AsyncRedisLedger, url: str) -> KubernetesIntake:
+    catalogue = CachedCatalogue(ledger)
+    return KubernetesIntake(taskruns, ledger, CeleryBroker("", url), catalogue, Defaults())
+
+
+def a_request(cluster: Cluster, **fields: Any) -> RunRequest:
+    given = {"run_id": "", "task": "hello", "namespace": cluster.namespace, "door": Door.REST}
+    return RunRequest(**(given | fields))
+
+
+def names(cluster: Cluster) -> list[str]:
+    return cluster.do("get", "strun", "-o", "name").split()
+
+
+async def test_an_accepted_run_is_a_taskrun_and_a_record(
+    cluster: Cluster, intake: KubernetesIntake, ledger: AsyncRedisLedger
+) -> None:
+    accepted = await intake.submit(a_request(cluster, params={"name": "Bob"}))
+    found = cluster.get(accepted.name)
+    record = await ledger.execute(ops.GetRun(run_id=accepted.run_id))
+
+    assert found is not None
+    assert found["metadata"]["uid"] == accepted.run_id
+    assert accepted.submission.state is State.READY
+    assert record is not None
+    assert (record.spec.name, record.spec.door) == (accepted.name, Door.REST)
+    assert await ledger.execute(ops.LatestRun(namespace=cluster.namespace)) == accepted.run_id
+
+
+async def test_the_operator_takes_it_from_there(
+    cluster: Cluster, intake: KubernetesIntake, worker: HandWorker
+) -> None:
+    accepted = await intake.submit(a_request(cluster))
+    created = cluster.get(accepted.name)
+    assert created is not None
+    worker.start(created)
+    worker.finish(created)
+
+    cluster.until_phase(accepted.name, "Succeeded")
+
+
+async def test_a_held_lock_is_named_and_nothing_is_left_behind(
+    cluster: Cluster, intake: KubernetesIntake, worker: HandWorker
+) -> None:
+    worker.start(cluster.create(taskrun("holder")))
+
+    with pytest.raises(LockHeld, match="held by run holder"):
+        await intake.submit(a_request(cluster))
+    assert names(cluster) == ["taskrun.singletrack.dev/holder"]
+
+
+async def test_who_loses_the_race_for_the_lock_leaves_nothing_behind_either(
+    cluster: Cluster, intake: KubernetesIntake, worker: HandWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def looks_free(_resolved: object) -> None:
+        """What the probe saw a moment before somebody took the lock."""
+
+    worker.start(cluster.create(taskrun("holder")))
+    monkeypatch.setattr(intake, "_probe", looks_free)
+
+    with pytest.raises(LockHeld, match="held by run holder"):
+        await intake.submit(a_request(cluster))
+    await wait_until_async(lambda: names(cluster) == ["taskrun.singletrack.dev/holder"])
+
+
+async def test_a_full_queue_refuses_before_anything_is_created(
+    cluster: Cluster, intake: KubernetesIntake, worker: HandWorker
+) -> None:
+    worker.start(cluster.create(taskrun("holder")))
+
+    with pytest.raises(LockHeld):
+        await intake.submit(a_request(cluster, policy=Policy.QUEUE, max_queue=0))
+    assert len(names(cluster)) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"task": "never"}, TaskNotRegistered),
+        ({"params": {"nme": "Bob"}}, InvalidParameters),
+        ({"args": (1,)}, InvalidParameters),
+        ({"params": {"name": "x" * 17_000}}, ParametersTooLarge),
+        ({"name": "Not A Name"}, InvalidParameters),
+        ({"namespace": "nowhere"}, InvalidParameters),
+    ],
+)
+async def test_a_bad_request_creates_nothing(
+    cluster: Cluster, intake: KubernetesIntake, fields: dict[str, Any], kind: type[Exception]
+) -> None:
+    with pytest.raises(kind):
+        await intake.submit(a_request(cluster, **fields))
+    assert names(cluster) == []
+
+
+async def test_the_same_name_and_wish_again_is_the_same_run(
+    cluster: Cluster, intake: KubernetesIntake
+) -> None:
+    request = a_request(cluster, name="by-key", params={"name": "Bob"}, policy=Policy.QUEUE)
+    first, again = await intake.submit(request), await intake.submit(request)
+
+    assert again.run_id == first.run_id
+    with pytest.raises(RunConflict):
+        await intake.submit(replace(request, params={"name": "Al"}))
+
+
+async def test_a_cancel_stands_in_both_places(
+    cluster: Cluster, intake: KubernetesIntake, worker: HandWorker, ledger: AsyncRedisLedger
+) -> None:
+    accepted = await intake.submit(a_request(cluster))
+    created = cluster.get(accepted.name)
+    assert created is not None
+    worker.start(created)
+    run = await ledger.execute(ops.GetRun(run_id=accepted.run_id))
+    assert run is not None
+    wish = Cancellation(by="rest", reason="wrong month", grace_seconds=1)
+
+    for _ in range(2):
+        after = await intake.cancel(run, wish)
+        assert after.cancellation == wish
+    shown = cluster.get(accepted.name)
+    assert shown is not None
+    assert shown["spec"]["cancel"] == {"gracePeriodSeconds": 1, "reason": "wrong month"}
+
+
+async def test_a_cluster_that_does_not_answer_is_said_so(
+    cluster: Cluster, ledger: AsyncRedisLedger, shared_servers: SharedServers
+) -> None:
+    session = KubernetesSession(Connection(server="http://127.0.0.1:9", token=Token()))
+    lonely = an_intake(TaskRuns(session), ledger, shared_servers.get(VALKEY).url)
+
+    with pytest.raises(IntakeUnavailable, match="did not answer"):
+        await lonely.submit(a_request(cluster))
+    await session.close()
+
+
+async def test_the_api_may_not_write_a_status(cluster: Cluster, taskruns: TaskRuns) -> None:
+    cluster.create(taskrun("a", task="never"))
+    found = await taskruns.get(cluster.namespace, "a")
+
+    with pytest.raises(Forbidden):
+        await taskruns.write_status(found, {"phase": "Succeeded"})
+
+
+async def test_a_status_never_lands_on_another_object_of_the_same_name(cluster: Cluster) -> None:
+    session = KubernetesSession(connection.find(str(cluster.plane.kubeconfig)))
+    taskruns = TaskRuns(session)
+    cluster.create(taskrun("a", task="never"))
+    old = await taskruns.get(cluster.namespace, "a")
+    cluster.do("delete", "strun", "a")
+    cluster.create(taskrun("a", task="never"))
+
+    with pytest.raises(Invalid):
+        await taskruns.write_status(old, {"phase": "Succeeded"})
+    assert cluster.phase("a") == "Pending"
+    assert not await taskruns.delete(cluster.namespace, "a", old.uid)
+    assert cluster.get("a") is not None
+    await session.close()
+
+
+async def test_a_status_never_speaks_of_an_older_spec(cluster: Cluster) -> None:
+    session = KubernetesSession(connection.find(str(cluster.plane.kubeconfig)))
+    taskruns = TaskRuns(session)
+    cluster.create(taskrun("a", task="never"))
+    old = await taskruns.get(cluster.namespace, "a")
+    await taskruns.ask_to_stop(cluster.namespace, "a", old.uid, {})
+
+    with pytest.raises(Invalid):
+        await taskruns.write_status(old, {"phase": "Succeeded"})
+    await session.close()
