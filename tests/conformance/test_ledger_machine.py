@@ -43,8 +43,9 @@ IDS = ("a", "b", "c", "d", "e")
 LOCKS = ("default/one", "default/two")
 LEASED = {State.CLAIMED, State.RUNNING}
 
-run_ids = st.sampled_from(IDS)
-workers = st.sampled_from(["w1", "w2"])
+ENDS = (State.SUCCEEDED, State.FAILED, State.CANCELLED, State.TIMED_OUT)
+
+details = st.integers(min_value=0, max_value=11)
 picks = st.integers(min_value=0, max_value=63)
 SELDOM = 52  # from here on a pick takes anything, fitting or not
 specs = st.fixed_dictionaries(
@@ -61,7 +62,6 @@ specs = st.fixed_dictionaries(
         "ttl_seconds": st.sampled_from([86400.0, 0.0]),
     }
 )
-ends = st.sampled_from([State.SUCCEEDED, State.FAILED, State.CANCELLED, State.TIMED_OUT])
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -137,52 +137,103 @@ class LedgerMachine(RuleBasedStateMachine):
         self.begun.add((run_id, begin.nonce))
         self.saved = None  # it is durable, and everything before it
 
-    # --- users ------------------------------------------------------------------------------------
+    # --- who acts ---------------------------------------------------------------------------------
 
-    @initialize(drawn=st.fixed_dictionaries(dict.fromkeys(IDS, specs)), may_wipe=st.booleans())
-    def requests(self, drawn: dict[str, dict[str, Any]], may_wipe: bool) -> None:
+    @initialize(
+        drawn=st.fixed_dictionaries(dict.fromkeys(IDS, specs)),
+        push=st.booleans(),
+        may_wipe=st.booleans(),
+    )
+    def requests(self, drawn: dict[str, dict[str, Any]], push: bool, may_wipe: bool) -> None:
         self.may_wipe = may_wipe
         self.specs = {
             run_id: RunSpec(run_id=run_id, envelope="text", queue=self.twins.server.queue, **fields)
             for run_id, fields in drawn.items()
         }
         self.execute(ops.RegisterTasks(entries={"registered": "{}"}))
+        for run_id in IDS[:3]:
+            self.execute(ops.Submit(spec=self.specs[run_id], push=push))
 
-    @rule(run_id=run_ids, push=st.booleans())
-    def submit(self, run_id: str, push: bool) -> None:
-        self.execute(ops.Submit(spec=self.specs[run_id], push=push))
+    @rule(
+        does=st.sampled_from(["submit", "submit", "cancel", "repeat"]), pick=picks, detail=details
+    )
+    def users(self, does: str, pick: int, detail: int) -> None:
+        getattr(self, does)(pick, detail)
 
-    @rule(pick=picks)
-    def cancel(self, pick: int) -> None:
-        why = Cancellation(by="somebody", reason="random", grace_seconds=1.5)
+    @rule(
+        does=st.sampled_from(["submit_and_claim", "claim", "claim", "not_started", "report"]),
+        pick=picks,
+        detail=details,
+    )
+    def workers(self, does: str, pick: int, detail: int) -> None:
+        getattr(self, does)(pick, detail)
+
+    @rule(does=st.sampled_from(["begin", "begin", "finish"]), pick=picks, detail=details)
+    def children(self, does: str, pick: int, detail: int) -> None:
+        getattr(self, does)(pick, detail)
+
+    @rule(does=st.sampled_from(["renew", "child_gone", "reassert"]), pick=picks, detail=details)
+    def agents(self, does: str, pick: int, detail: int) -> None:
+        getattr(self, does)(pick, detail)
+
+    @rule(
+        does=st.sampled_from(["expire", "expire_wait", "published", "show", "forget", "promote"]),
+        pick=picks,
+        detail=details,
+    )
+    def upkeep(self, does: str, pick: int, detail: int) -> None:
+        getattr(self, does)(pick, detail)
+
+    @rule(does=st.sampled_from(["replicate", "replicate", "fail_over", "restart", "wipe"]))
+    def trouble(self, does: str) -> None:
+        getattr(self, does)()
+
+    @precondition(lambda self: not self.blessed)
+    @rule()
+    def bless(self) -> None:
+        self.twins.bless()
+        self.blessed = True
+
+    # --- users ------------------------------------------------------------------------------------
+
+    def submit(self, pick: int, detail: int) -> None:
+        spec = self.specs[IDS[pick % len(IDS)]]
+        self.execute(ops.Submit(spec=spec, push=detail % 2 == 0))
+
+    def cancel(self, pick: int, detail: int) -> None:
+        why = Cancellation(by=f"user {detail}", reason="random", grace_seconds=1.5)
         self.execute(ops.Cancel(run_id=self.pick_run(pick, *LIVE), cancellation=why))
 
-    @rule(back=st.integers(min_value=1, max_value=8))
-    def repeat(self, back: int) -> None:
+    def repeat(self, pick: int, _detail: int) -> None:
         """An answer was lost, or a message comes late."""
-        if len(self.sent) >= back:
-            self.execute(self.sent[-back])
+        self.execute(self.sent[-1 - pick % len(self.sent)])
 
     # --- workers and agents -----------------------------------------------------------------------
 
-    @rule(run_id=run_ids, worker=workers)
-    def submit_and_claim(self, run_id: str, worker: str) -> None:
-        nonce, spec = self.new_nonce(run_id), self.specs[run_id]
-        self.execute(ops.Submit(spec=spec, push=True, claim_nonce=nonce, worker=worker))
+    def submit_and_claim(self, pick: int, detail: int) -> None:
+        spec = self.specs[IDS[pick % len(IDS)]]
+        nonce = self.new_nonce(spec.run_id)
+        self.execute(
+            ops.Submit(spec=spec, push=True, claim_nonce=nonce, worker=f"worker {detail % 2}")
+        )
 
-    @rule(pick=picks, worker=workers)
-    def claim(self, pick: int, worker: str) -> None:
+    def claim(self, pick: int, detail: int) -> None:
         run_id = self.pick_run(pick, State.READY)
-        self.execute(ops.Claim(run_id=run_id, nonce=self.new_nonce(run_id), worker=worker))
+        nonce = self.new_nonce(run_id)
+        self.execute(ops.Claim(run_id=run_id, nonce=nonce, worker=f"worker {detail % 2}"))
 
-    @rule(pick=picks)
-    def begin(self, pick: int) -> None:
+    def begin(self, pick: int, _detail: int) -> None:
         run_id, nonce = self.pick_claim(pick)
         self.execute(ops.Begin(run_id=run_id, nonce=nonce))
 
-    @rule(pick=picks, state=ends)
-    def finish(self, pick: int, state: State) -> None:
+    def report(self, pick: int, detail: int) -> None:
         run_id, nonce = self.pick_claim(pick)
+        progress = Progress(current=detail, total=100, message="on it")
+        self.execute(ops.Report(run_id=run_id, nonce=nonce, progress=progress))
+
+    def finish(self, pick: int, detail: int) -> None:
+        run_id, nonce = self.pick_claim(pick)
+        state = ENDS[detail % len(ENDS)]
         failed = state is not State.SUCCEEDED
         outcome = Outcome(
             state=state,
@@ -191,95 +242,76 @@ class LedgerMachine(RuleBasedStateMachine):
         )
         self.execute(ops.Finish(run_id=run_id, nonce=nonce, outcome=outcome))
 
-    @rule(picked=st.lists(picks, max_size=3))
-    def renew(self, picked: list[int]) -> None:
-        leases = tuple(self.pick_claim(pick) for pick in picked)
+    def not_started(self, pick: int, _detail: int) -> None:
+        run_id, nonce = self.pick_claim(pick)
+        self.execute(ops.NotStarted(run_id=run_id, nonce=nonce))
+
+    def child_gone(self, pick: int, detail: int) -> None:
+        run_id, nonce = self.pick_claim(pick)
+        cause = tuple(Cause)[detail % len(Cause)]
+        self.execute(ops.ChildGone(run_id=run_id, nonce=nonce, cause=cause, message="signal 9"))
+
+    def renew(self, pick: int, detail: int) -> None:
+        leases = tuple(self.pick_claim(pick + number) for number in range(detail % 4))
         reply = self.execute(ops.Renew(agent="agent", leases=leases))
         assert reply.blessed == self.blessed
 
-    @rule(pick=picks, cause=st.sampled_from(Cause), begun=st.booleans())
-    def go_wrong(self, pick: int, cause: Cause, begun: bool) -> None:
-        """A child dies, or main gives up before its code has started."""
-        run_id, nonce = self.pick_claim(pick)
-        if begun:
-            gone = ops.ChildGone(run_id=run_id, nonce=nonce, cause=cause, message="signal 9")
-            self.execute(gone)
-        else:
-            self.execute(ops.NotStarted(run_id=run_id, nonce=nonce))
-
-    @rule(pick=picks)
-    def report(self, pick: int) -> None:
-        run_id, nonce = self.pick_claim(pick)
-        progress = Progress(current=len(self.sent), total=100, message="on it")
-        self.execute(ops.Report(run_id=run_id, nonce=nonce, progress=progress))
-
-    @precondition(lambda self: self.begun)
-    @rule(pick=picks)
-    def reassert(self, pick: int) -> None:
+    def reassert(self, pick: int, _detail: int) -> None:
         """Only what was started is reasserted."""
-        begun = sorted(self.begun)
-        run_id, nonce = begun[pick % len(begun)]
-        grant = self.grants[run_id, nonce]
-        self.execute(ops.Reassert(spec=self.specs[run_id], grant=grant, worker="w1"))
+        for run_id, nonce in sorted(self.begun)[pick % 4 :][:1]:
+            grant, spec = self.grants[run_id, nonce], self.specs[run_id]
+            self.execute(ops.Reassert(spec=spec, grant=grant, worker="worker 0"))
 
     # --- upkeep -----------------------------------------------------------------------------------
 
-    @rule(pick=picks, lease_seq=st.sampled_from([1, 1, 2]))
-    def expire(self, pick: int, lease_seq: int) -> None:
+    def expire(self, pick: int, detail: int) -> None:
         run_id, nonce = self.pick_claim(pick)
+        run = self.seen.get(run_id)
+        lease_seq = run.lease_seq if run and detail else 1
         self.execute(ops.Expire(run_id=run_id, nonce=nonce, lease_seq=lease_seq))
 
-    @rule(pick=picks)
-    def expire_wait(self, pick: int) -> None:
+    def expire_wait(self, pick: int, _detail: int) -> None:
         self.execute(ops.ExpireWait(run_id=self.pick_run(pick, State.QUEUED, State.READY)))
 
-    @rule(pick=picks, push=st.booleans())
-    def published(self, pick: int, push: bool) -> None:
+    def published(self, pick: int, detail: int) -> None:
         run_id = self.pick_run(pick, State.READY)
         count = self.seen[run_id].publications if run_id in self.seen else 0
-        self.execute(ops.Published(run_id=run_id, publications=count, push=push))
+        self.execute(ops.Published(run_id=run_id, publications=count, push=detail % 2 == 0))
 
-    @rule(run_id=run_ids, behind=st.sampled_from([0, 0, 1]))
-    def show(self, run_id: str, behind: int) -> None:
+    def show(self, pick: int, detail: int) -> None:
+        run_id = self.pick_run(pick, *State)
         revision = self.seen[run_id].revision if run_id in self.seen else 1
+        behind = 0 if detail else 1
         self.execute(ops.AckProjection(run_id=run_id, revision=revision - behind))
 
-    @rule(pick=picks, lock=st.sampled_from(LOCKS))
-    def tidy_up(self, pick: int, lock: str) -> None:
+    def forget(self, pick: int, _detail: int) -> None:
         self.execute(ops.Forget(run_id=self.pick_run(pick, *TERMINAL)))
-        assert not self.execute(ops.Promote(lock=lock)), "a lock was free while somebody waited"
+
+    def promote(self, pick: int, _detail: int) -> None:
+        promoted = self.execute(ops.Promote(lock=LOCKS[pick % len(LOCKS)]))
+        assert not promoted, "a lock was free while somebody waited"
 
     # --- the server -------------------------------------------------------------------------------
 
-    @rule()
     def replicate(self) -> None:
         self.saved = self.twins.snapshot()
 
-    @rule()
     def restart(self) -> None:
         self.twins.restart()
         self.blessed = False
 
-    @precondition(lambda self: self.saved is not None)
-    @rule()
     def fail_over(self) -> None:
-        self.twins.fail_over(self.saved)
-        self.blessed = False
-        self.forget_what_was_seen()
+        if self.saved is not None:
+            self.twins.fail_over(self.saved)
+            self.blessed = False
+            self.forget_what_was_seen()
 
-    @precondition(lambda self: self.may_wipe and self.begun)
-    @rule()
     def wipe(self) -> None:
-        self.twins.wipe()
-        self.blessed, self.saved = False, None
-        self.forget_what_was_seen()
-        self.forget_starts()
-
-    @precondition(lambda self: not self.blessed)
-    @rule()
-    def bless(self) -> None:
-        self.twins.bless()
-        self.blessed = True
+        if self.may_wipe and self.begun:
+            self.twins.wipe()
+            self.blessed, self.saved = False, None
+            self.forget_what_was_seen()
+            self.forget_starts()
 
     # --- choosing ---------------------------------------------------------------------------------
 

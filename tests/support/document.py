@@ -3,9 +3,9 @@
 A fenced block's first word says what it is, the rest of the line how to run it:
 
 - `python file=NAME`: written into the folder;
-- `console`: lines after `$ ` are typed into one bash that lives as long as the page; the lines
-  below are what it prints. `background=NAME ready="WORDS"`: left running, ready when it prints WORDS;
-  `until="WORDS"`: repeated until it prints WORDS;
+- `console`: lines after `$ ` are typed into one bash that lives as long as the page, the lines
+  below are what it prints. `background=NAME ready="WORDS"`: left running, ready when it prints
+  WORDS; `until="WORDS"`: repeated until it prints WORDS;
 - `pycon`: run as a doctest in one Python that lives as long as the page.
 
 `…` stands for anything.
@@ -99,9 +99,12 @@ class Reader:
     def _type(self, block: Block) -> None:
         for command, wanted in _commands(block.text):
             if "until" in block.options:
-                wait_until(lambda c=command: block.options["until"] in self.run(c), 30, command)
+                self._wait_for(block.options["until"], command)
             got = self.run(command)
             assert _matches(wanted, got), f"$ {command}\nwanted:\n{wanted}\ngot:\n{got}"
+
+    def _wait_for(self, words: str, command: str) -> None:
+        wait_until(lambda: words in self.run(command), 30, command)
 
     def run(self, command: str) -> str:
         """What the shell prints for a command."""

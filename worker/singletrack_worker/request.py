@@ -96,11 +96,12 @@ class GatedRequest(Request):
 
     def _tell_exit(self, exc_info: Any) -> None:
         """Tell the agent how billiard saw the child end; it merges that into its report."""
-        if self.worker_pid is None:
+        pid: Any = self.worker_pid  # celery-types says str
+        if pid is None:
             return
         try:
             status = _EXIT.sub(r"\1", str(exc_info.exception))
-            self.main_process.runtime.agent.child_exit(self.worker_pid, status)
+            self.main_process.runtime.agent.child_exit(pid, status)
         except AgentError as error:
             log.warning("agent_unreachable", run=self.id, step="child_exit", error=str(error))
 

@@ -195,7 +195,7 @@ def test_the_metrics_agree_with_what_happened(platform):
 def test_an_undecodable_message_is_dropped_and_the_worker_goes_on(platform):
     platform.start_worker()
     client = platform.server.client()
-    broken = {"body": "bm90IGpzb24=", "content-encoding": "utf-8"}
+    broken: dict[str, object] = {"body": "bm90IGpzb24=", "content-encoding": "utf-8"}
     broken |= {"content-type": "application/json", "headers": {"id": "x", "task": "add"}}
     broken["properties"] = {
         "body_encoding": "base64",
