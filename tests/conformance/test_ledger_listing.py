@@ -61,12 +61,22 @@ def forget(ledger: LedgerUnderTest, run_id: str) -> bool:
 def test_a_terminal_run_whose_time_is_over_is_forgotten(ledger: LedgerUnderTest) -> None:
     ledger.finished("a", ttl_seconds=0.0, name="monthly", door=Door.REST)
     assert ledger.execute(ops.ListForgettable()) == ("a",)
+    ledger.execute(ops.AckProjection(run_id="a", revision=ledger.run("a").revision))
     assert forget(ledger, "a")
     assert ledger.execute(ops.GetRun(run_id="a")) is None
     assert page(ledger) == ()
     assert ledger.execute(ops.ListForgettable()) == ()
     assert ledger.execute(ops.ListUnprojected()) == ()
     assert ledger.execute(ops.LatestRun(namespace="default")) is None
+
+
+def test_a_run_whose_task_run_does_not_show_its_end_is_not_forgotten(
+    ledger: LedgerUnderTest,
+) -> None:
+    ledger.finished("a", ttl_seconds=0.0, name="monthly")
+    assert not forget(ledger, "a")
+    assert ledger.state("a") is State.SUCCEEDED
+    assert ledger.execute(ops.ListForgettable()) == ()
 
 
 def test_forgetting_twice_does_nothing_the_second_time(ledger: LedgerUnderTest) -> None:

@@ -1,8 +1,9 @@
 """Random operations on the memory ledger and on the real functions: equal answers, true invariants.
 
 Lost answers and late messages are repeated operations; a failover goes back to a snapshot, but
-never behind a begin that was answered OK, because that one is durable. In half of the examples the
-server may also lose everything, which no promise survives; the ledgers must agree all the same.
+never behind a begin that was answered OK, because that one is durable. In half of the examples it
+is not (`durability: relaxed`), and the server may lose everything: then a run may start twice, but
+the ledgers must agree all the same.
 
 LEDGER_MACHINE_EXAMPLES (60) and LEDGER_MACHINE_STEPS (40) in the environment make it longer.
 """
@@ -22,7 +23,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -45,6 +45,14 @@ LEASED = {State.CLAIMED, State.RUNNING}
 
 ENDS = (State.SUCCEEDED, State.FAILED, State.CANCELLED, State.TIMED_OUT)
 
+#: One rule for all of them: Hypothesis switches whole rules off, and a run needs most of them.
+ACTIONS = (
+    *("submit", "submit", "submit_and_claim", "cancel", "repeat", "repeat"),
+    *("claim", "claim", "claim", "begin", "begin", "begin", "begin", "finish", "finish", "report"),
+    *("not_started", "child_gone", "renew", "reassert", "reassert"),
+    *("expire", "expire_wait", "published", "show", "forget", "promote"),
+    *("replicate", "fail_over", "restart", "wipe", "bless", "bless", "bless"),
+)
 details = st.integers(min_value=0, max_value=11)
 picks = st.integers(min_value=0, max_value=63)
 SELDOM = 52  # from here on a pick takes anything, fitting or not
@@ -77,21 +85,21 @@ class LedgerMachine(RuleBasedStateMachine):
         self.sent: list[Operation[Any]] = []
         self.grants: dict[tuple[str, str], ops.Grant] = {}
         self.claims: list[tuple[str, str]] = []  # (run id, nonce), granted or not
-        self.blessed = True
         self.saved: Any = None
         self.sound = False
-        self.forget_what_was_seen()
-        self.forget_starts()
+        self.relaxed = True
+        self.forget_what_was_acknowledged()
+        self.blessed = True
         self.begun: set[tuple[str, str]] = set()  # as the agents know it
 
-    def forget_starts(self) -> None:
-        self.starts: dict[str, set[str]] = {run_id: set() for run_id in IDS}
-        self.begun_token: dict[str, int] = dict.fromkeys(LOCKS, 0)
-
-    def forget_what_was_seen(self) -> None:
-        """After a loss nobody can rely on what was acknowledged, except on begins."""
+    def forget_what_was_acknowledged(self) -> None:
+        """After a loss nobody can rely on it; on begins only where they are durable."""
+        self.blessed = False
         self.seen: dict[str, Run] = {}
         self.cancelled: set[str] = set()
+        if self.relaxed:
+            self.starts: dict[str, set[str]] = {run_id: set() for run_id in IDS}
+            self.begun_token: dict[str, int] = dict.fromkeys(LOCKS, 0)
 
     def execute(self, operation: Operation[R]) -> R:
         self.sound = False
@@ -135,17 +143,18 @@ class LedgerMachine(RuleBasedStateMachine):
             self.begun_token[lock] = token
         assert len(starts) == 1, f"S3: {run_id} was started by {starts}"
         self.begun.add((run_id, begin.nonce))
-        self.saved = None  # it is durable, and everything before it
+        if not self.relaxed:
+            self.saved = None  # the begin is durable, and everything before it
 
     # --- who acts ---------------------------------------------------------------------------------
 
     @initialize(
         drawn=st.fixed_dictionaries(dict.fromkeys(IDS, specs)),
         push=st.booleans(),
-        may_wipe=st.booleans(),
+        relaxed=st.booleans(),
     )
-    def requests(self, drawn: dict[str, dict[str, Any]], push: bool, may_wipe: bool) -> None:
-        self.may_wipe = may_wipe
+    def requests(self, drawn: dict[str, dict[str, Any]], push: bool, relaxed: bool) -> None:
+        self.relaxed = relaxed
         self.specs = {
             run_id: RunSpec(run_id=run_id, envelope="text", queue=self.twins.server.queue, **fields)
             for run_id, fields in drawn.items()
@@ -154,45 +163,9 @@ class LedgerMachine(RuleBasedStateMachine):
         for run_id in IDS[:3]:
             self.execute(ops.Submit(spec=self.specs[run_id], push=push))
 
-    @rule(
-        does=st.sampled_from(["submit", "submit", "cancel", "repeat"]), pick=picks, detail=details
-    )
-    def users(self, does: str, pick: int, detail: int) -> None:
+    @rule(does=st.sampled_from(ACTIONS), pick=picks, detail=details)
+    def act(self, does: str, pick: int, detail: int) -> None:
         getattr(self, does)(pick, detail)
-
-    @rule(
-        does=st.sampled_from(["submit_and_claim", "claim", "claim", "not_started", "report"]),
-        pick=picks,
-        detail=details,
-    )
-    def workers(self, does: str, pick: int, detail: int) -> None:
-        getattr(self, does)(pick, detail)
-
-    @rule(does=st.sampled_from(["begin", "begin", "finish"]), pick=picks, detail=details)
-    def children(self, does: str, pick: int, detail: int) -> None:
-        getattr(self, does)(pick, detail)
-
-    @rule(does=st.sampled_from(["renew", "child_gone", "reassert"]), pick=picks, detail=details)
-    def agents(self, does: str, pick: int, detail: int) -> None:
-        getattr(self, does)(pick, detail)
-
-    @rule(
-        does=st.sampled_from(["expire", "expire_wait", "published", "show", "forget", "promote"]),
-        pick=picks,
-        detail=details,
-    )
-    def upkeep(self, does: str, pick: int, detail: int) -> None:
-        getattr(self, does)(pick, detail)
-
-    @rule(does=st.sampled_from(["replicate", "replicate", "fail_over", "restart", "wipe"]))
-    def trouble(self, does: str) -> None:
-        getattr(self, does)()
-
-    @precondition(lambda self: not self.blessed)
-    @rule()
-    def bless(self) -> None:
-        self.twins.bless()
-        self.blessed = True
 
     # --- users ------------------------------------------------------------------------------------
 
@@ -258,9 +231,10 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def reassert(self, pick: int, _detail: int) -> None:
         """Only what was started is reasserted."""
-        for run_id, nonce in sorted(self.begun)[pick % 4 :][:1]:
-            grant, spec = self.grants[run_id, nonce], self.specs[run_id]
-            self.execute(ops.Reassert(spec=spec, grant=grant, worker="worker 0"))
+        if self.begun:
+            claim = sorted(self.begun)[pick % len(self.begun)]
+            spec = self.specs[claim[0]]
+            self.execute(ops.Reassert(spec=spec, grant=self.grants[claim], worker="worker 0"))
 
     # --- upkeep -----------------------------------------------------------------------------------
 
@@ -293,25 +267,29 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # --- the server -------------------------------------------------------------------------------
 
-    def replicate(self) -> None:
+    def replicate(self, _pick: int, _detail: int) -> None:
         self.saved = self.twins.snapshot()
 
-    def restart(self) -> None:
+    def restart(self, _pick: int, _detail: int) -> None:
         self.twins.restart()
         self.blessed = False
 
-    def fail_over(self) -> None:
+    def bless(self, _pick: int, _detail: int) -> None:
+        self.twins.bless()
+        self.blessed = True
+
+    def fail_over(self, _pick: int, _detail: int) -> None:
         if self.saved is not None:
             self.twins.fail_over(self.saved)
-            self.blessed = False
-            self.forget_what_was_seen()
+            self.forget_what_was_acknowledged()
 
-    def wipe(self) -> None:
-        if self.may_wipe and self.begun:
+    def wipe(self, _pick: int, _detail: int) -> None:
+        """Nothing is left but what users and the operator submit again."""
+        if self.relaxed and self.begun:
             self.twins.wipe()
-            self.blessed, self.saved = False, None
-            self.forget_what_was_seen()
-            self.forget_starts()
+            self.forget_what_was_acknowledged()
+            for run_id in IDS[:3]:
+                self.execute(ops.Submit(spec=self.specs[run_id]))
 
     # --- choosing ---------------------------------------------------------------------------------
 

@@ -33,14 +33,14 @@ def add(x: int, y: int) -> int:
 
 
 @task(name="count_to", lock="count/{name}")
-def count_to(n: int, name: str = "default", seconds: float = 0.1) -> dict[str, Any]:
+def count_to(to: int, name: str = "default", seconds: float = 0.1) -> dict[str, Any]:
     """Count slowly and say how far it is; runs with another name do not wait for each other."""
     with _logged():
-        for i in range(n):
-            context.progress(i, n, f"counted to {i}")
+        for i in range(to):
+            context.progress(i, to, f"counted to {i}")
             time.sleep(seconds)
-        context.progress(n, n, "done")
-        return {"counted": n, "run": context.run_id, "token": context.token}
+        context.progress(to, to, "done")
+        return {"counted": to, "run": context.run_id, "token": context.token}
 
 
 @task(name="fail")

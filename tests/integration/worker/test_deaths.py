@@ -64,7 +64,7 @@ def test_a_frozen_agent_is_noticed_before_the_lease_ends(platform):
 
 def test_a_restarted_ledger_finds_the_run_still_going(platform):
     platform.start_worker()
-    run_id = platform.submit("count_to", {"n": 30})
+    run_id = platform.submit("count_to", {"to": 30})
     platform.wait_for_begin(run_id)
     platform.server.kill9()
     platform.server.start()
@@ -113,7 +113,7 @@ def test_a_stopped_worker_lets_its_run_finish_and_leaves_no_process(platform):
 def test_repeated_kills_of_children_never_start_a_run_twice(platform, round_):
     platform.start_worker(slots=2)
     runs = [
-        platform.submit("count_to", {"n": 5, "name": f"r{i % 2}"}, policy=Policy.QUEUE)
+        platform.submit("count_to", {"to": 5, "name": f"r{i % 2}"}, policy=Policy.QUEUE)
         for i in range(8)
     ]
     for run_id in runs[round_::3]:

@@ -119,7 +119,7 @@ def test_revoke_without_terminate_leaves_a_started_run_alone(platform, python):
 
 def test_revoke_ends_a_waiting_run_at_once(platform, python):
     platform.start_worker()
-    holder = platform.submit("count_to", {"n": 600}, lock="default")
+    holder = platform.submit("count_to", {"to": 600}, lock="default")
     platform.wait_for_begin(holder)
     python("add.delay(1, 2)")
     run_id = latest_run(platform, "add")
@@ -140,7 +140,7 @@ def test_clients_that_only_know_celerys_result_keys_find_the_result(platform, py
 def test_a_lock_that_cannot_be_named_fails_the_run_and_says_why(platform, python):
     platform.start_worker()
     code = (
-        "r = app.send_task('count_to', kwargs={'n': 1, 'name': 'a\\nb'})\n"
+        "r = app.send_task('count_to', kwargs={'to': 1, 'name': 'a\\nb'})\n"
         "try: r.get(timeout=20)\n"
         "except Exception as error: print(r.status, error)"
     )

@@ -30,7 +30,7 @@ def test_two_runs_on_one_lock_never_overlap_and_the_second_follows(platform):
 
 def test_runs_on_different_locks_execute_side_by_side(platform):
     platform.start_worker(slots=2)
-    runs = [platform.submit("count_to", {"n": 10, "name": name}) for name in "ab"]
+    runs = [platform.submit("count_to", {"to": 10, "name": name}) for name in "ab"]
     for run_id in runs:
         platform.wait_for_begin(run_id)
     one, other = (platform.wait_for_end(run_id) for run_id in runs)
@@ -42,7 +42,7 @@ def test_runs_on_different_locks_execute_side_by_side(platform):
 def test_many_runs_on_few_locks_keep_the_promise(platform):
     platform.start_worker(slots=2)
     runs = [
-        platform.submit("count_to", {"n": 1, "name": f"l{i % 3}"}, policy=Policy.QUEUE)
+        platform.submit("count_to", {"to": 1, "name": f"l{i % 3}"}, policy=Policy.QUEUE)
         for i in range(30)
     ]
     for run_id in runs:
@@ -80,7 +80,7 @@ def test_sys_exit_ends_the_run_and_the_child_goes_on(platform):
 
 def test_progress_reaches_the_record_while_the_run_goes_on(platform):
     platform.start_worker()
-    run_id = platform.submit("count_to", {"n": 40})
+    run_id = platform.submit("count_to", {"to": 40})
     run = wait_until(lambda: (r := platform.run(run_id)).progress and r, 20)
     assert run.state is State.RUNNING
     assert run.progress.total == 40
@@ -90,7 +90,7 @@ def test_progress_reaches_the_record_while_the_run_goes_on(platform):
 
 def test_a_run_over_its_time_is_stopped_and_says_so(platform):
     platform.start_worker()
-    run = platform.wait_for_end(platform.submit("count_to", {"n": 600}, timeout_seconds=0.5))
+    run = platform.wait_for_end(platform.submit("count_to", {"to": 600}, timeout_seconds=0.5))
     assert run.state is State.TIMED_OUT
     assert run.failure.reason == "Timeout"
     platform.assert_promise_held()
@@ -157,7 +157,7 @@ def test_a_task_that_ignores_the_request_is_killed_after_the_grace(platform):
 
 def test_reject_refuses_while_the_lock_is_held_and_names_the_holder(platform):
     platform.start_worker()
-    holder = platform.submit("count_to", {"n": 50}, lock="x")
+    holder = platform.submit("count_to", {"to": 50}, lock="x")
     platform.wait_for_begin(holder)
     refused = platform.run(platform.submit("add", {"x": 1, "y": 1}, lock="x"))
     assert refused.state is State.REJECTED
@@ -169,7 +169,7 @@ def test_reject_refuses_while_the_lock_is_held_and_names_the_holder(platform):
 
 def test_replace_stops_the_holder_and_runs_after_it(platform):
     platform.start_worker()
-    holder = platform.submit("count_to", {"n": 600}, lock="x")
+    holder = platform.submit("count_to", {"to": 600}, lock="x")
     platform.wait_for_begin(holder)
     waiting = platform.submit("add", {"x": 1, "y": 1}, lock="x", policy=Policy.QUEUE)
     newcomer = platform.submit("add", {"x": 2, "y": 2}, lock="x", policy=Policy.REPLACE)

@@ -1,5 +1,6 @@
 import pytest
 
+from singletrack.adapters.redis_ledger import RedisLedger
 from singletrack.adapters.redis_ledger.server import (
     Confirmation,
     assess,
@@ -7,9 +8,9 @@ from singletrack.adapters.redis_ledger.server import (
     confirmation_command,
     is_confirmed,
 )
-from singletrack.errors import LedgerMisconfigured
+from singletrack.errors import ConfigurationError, LedgerMisconfigured
 from singletrack.operations import ServerStatus
-from singletrack.settings import Durability
+from singletrack.settings import Durability, LedgerSettings
 
 
 def status(**changes):
@@ -82,3 +83,9 @@ def test_a_server_without_functions_is_refused(info):
 )
 def test_a_confirmation_counts_only_when_every_copy_exists(command, reply, confirmed):
     assert is_confirmed(command, reply) is confirmed
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "http://localhost", "redis//x", ""])
+def test_an_address_that_is_none_is_refused_with_the_form_it_should_have(url):
+    with pytest.raises(ConfigurationError, match="redis://host:6379/0"):
+        RedisLedger.from_settings(LedgerSettings(REDIS_URL=url))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from singletrack import operations as ops
-from singletrack.adapters.memory.book import Book, Record, to_time
+from singletrack.adapters.memory.book import REPUBLISH_MS, Book, Record, to_time
 from singletrack.adapters.memory.running import drop, hand_back
 from singletrack.adapters.memory.submitting import stored
 from singletrack.lifecycle import State
@@ -123,6 +123,9 @@ def ack_projection(book: Book, op: ops.AckProjection) -> bool:
 def forget(book: Book, op: ops.Forget) -> bool:
     record = book.find(op.run_id)
     if record is None or not record.run.terminal or record.forget_at > book.now:
+        return False
+    if record.unshown is not None:
+        record.forget_at = book.now + REPUBLISH_MS
         return False
     del book.records[op.run_id]
     if book.latest.get(record.run.spec.namespace) == op.run_id:

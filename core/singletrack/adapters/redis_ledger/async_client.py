@@ -32,9 +32,8 @@ class AsyncRedisLedger:
     def __init__(self, settings: LedgerSettings) -> None:
         self._shared = Shared(settings)
         # redis-py types every reply as every possible reply; `wire` decodes them.
-        self._redis: Any = redis.asyncio.Redis.from_url(
-            settings.redis_url, retry=Retry(NoBackoff(), 1), **self._shared.options()
-        )
+        from_url = redis.asyncio.Redis.from_url
+        self._redis: Any = self._shared.connect(from_url, Retry(NoBackoff(), 1))
 
     @classmethod
     def from_settings(cls, settings: LedgerSettings) -> AsyncRedisLedger:

@@ -37,9 +37,7 @@ class RedisLedger:
     def __init__(self, settings: LedgerSettings) -> None:
         self._shared = Shared(settings)
         # redis-py types every reply as every possible reply; `wire` decodes them.
-        self._redis: Any = redis.Redis.from_url(
-            settings.redis_url, retry=Retry(NoBackoff(), 1), **self._shared.options()
-        )
+        self._redis: Any = self._shared.connect(redis.Redis.from_url, Retry(NoBackoff(), 1))
 
     @classmethod
     def from_settings(cls, settings: LedgerSettings) -> RedisLedger:

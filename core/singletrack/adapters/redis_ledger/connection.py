@@ -5,7 +5,7 @@ Only this package knows redis-py and its errors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,12 @@ import redis.exceptions as errors
 
 from singletrack.adapters.redis_ledger import library, server, wire
 from singletrack.adapters.redis_ledger.keys import Keys
-from singletrack.errors import LedgerMisconfigured, LedgerRefused, LedgerUnavailable
+from singletrack.errors import (
+    ConfigurationError,
+    LedgerMisconfigured,
+    LedgerRefused,
+    LedgerUnavailable,
+)
 from singletrack.settings import LedgerSettings
 
 UNREACHABLE = (errors.ConnectionError, errors.TimeoutError, OSError)
@@ -48,6 +53,20 @@ class Shared:
         if self.capabilities is None:
             raise LedgerMisconfigured("prepare() must come before a durable write")
         return server.confirmation_command(self.capabilities, self.settings.durable_wait_ms)
+
+    def connect(self, from_url: Callable[..., Any], retry: Any) -> Any:
+        """A client by redis-py's `from_url`; it connects when it is first used.
+
+        Raises:
+            ConfigurationError: the URL is not one.
+        """
+        try:
+            return from_url(self.settings.redis_url, retry=retry, **self.options())
+        except ValueError as error:
+            raise ConfigurationError(
+                "REDIS_URL is not the address of a server: write redis://host:6379/0, "
+                "rediss:// for TLS, with :password@ before the host if there is one"
+            ) from error
 
     def options(self) -> dict[str, Any]:
         timeout = self.settings.ledger_timeout_seconds

@@ -50,10 +50,12 @@ def hang() -> None:
         time.sleep(1000)
 
 
-def relative() -> None:
+def relative(born: int | None = None) -> None:
     """A process of the run that goes on for ever and cannot be terminated."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     say("relative")
+    if born is not None:
+        os.write(born, b".")
     hang()
 
 
@@ -67,12 +69,12 @@ def fork(act: Callable[[], None]) -> int:
     return pid
 
 
-def daemon() -> None:
+def daemon(born: int) -> None:
     """Forks twice and opens a session of its own."""
 
     def second() -> None:
         os.setsid()
-        fork(relative)
+        fork(lambda: relative(born))
 
     os.waitpid(fork(second), 0)
 
@@ -94,9 +96,12 @@ keep: list[Any] = []
 
 
 def family() -> None:
-    fork(relative)
-    daemon()
+    births, born = os.pipe()
+    fork(lambda: relative(born))
+    daemon(born)
     program()
+    for _ in range(2):
+        os.read(births, 1)
     say("family")
 
 
@@ -107,7 +112,9 @@ def work_with_family() -> None:
 
 def ignore_sigterm() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    fork(relative)
+    births, born = os.pipe()
+    fork(lambda: relative(born))
+    os.read(births, 1)
     say("deaf")
     hang()
 
