@@ -29,6 +29,7 @@ def state(platform: LocalPlatform, warden: int) -> dict[str, Any]:
     """What programs need to know; the process ids change when a part is started again."""
     return {
         "pid": os.getpid(),
+        "mark": platform.site.mark,
         "api": _local_url(platform.site.api_port),
         "metrics": f"{_local_url(platform.metrics_port)}/metrics",
         "redis": platform.site.redis_url,

@@ -150,7 +150,9 @@ async def inspect(topic: str, what: str, environ: Mapping[str, str]) -> Any:
     Raises:
         CannotStart: with its sentence.
     """
-    program = [sys.executable, "-m", "singletrack_cli.inspecting", topic, what]
+    # Only the user's modules are looked for in the current folder.
+    safely = [] if topic == "tasks" else ["-P"]
+    program = [sys.executable, *safely, "-m", "singletrack_cli.inspecting", topic, what]
     process = await asyncio.create_subprocess_exec(
         *tethered(program),
         env=dict(environ),

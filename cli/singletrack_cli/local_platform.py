@@ -15,13 +15,13 @@ from pathlib import Path
 from singletrack_cli import checking, parts, readiness
 from singletrack_cli.concurrently import together
 from singletrack_cli.controlplane import Binaries
+from singletrack_cli.embedded_valkey import EmbeddedValkey
 from singletrack_cli.errors import CannotStart
 from singletrack_cli.options import Options
 from singletrack_cli.parts import Site
 from singletrack_cli.private_cluster import PrivateCluster
 from singletrack_cli.supervising import Keeper, MakePart
 from singletrack_cli.terminal import Terminal
-from singletrack_cli.valkey import EmbeddedValkey
 
 _ACCEPTING_SECONDS = 120.0
 

@@ -50,7 +50,7 @@ def render(facts: Facts, *, coloured: bool) -> str:
 
 
 def _places(facts: Facts) -> Iterator[tuple[str, str]]:
-    yield "REST API", f"{facts.api_url}  (pages: {facts.api_url}/docs)"
+    yield "REST API", f"{facts.api_url}  (described in /openapi.json)"
     yield "Metrics", facts.metrics_url
     yield "Ledger", facts.ledger
     yield "Tasks", facts.modules

@@ -145,7 +145,11 @@ class Session:
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._asked_to_stop, work)
-        self._terminal.when_gone(lambda: loop.call_soon_threadsafe(self._asked_to_stop, work))
+        self._terminal.when_gone(lambda: loop.call_soon_threadsafe(self._nobody_looks, work))
+
+    def _nobody_looks(self, work: asyncio.Task[None]) -> None:
+        if self._times_asked == 0:  # a closed terminal sends a signal as well
+            self._asked_to_stop(work)
 
     def _asked_to_stop(self, work: asyncio.Task[None]) -> None:
         self._times_asked += 1

@@ -41,6 +41,7 @@ class Keeper:
         self._generation = 0
         self._current: Process | None = None
         self._leaving: set[Process] = set()
+        self._keeping: asyncio.Task[None] | None = None
         self._chores: set[asyncio.Task[None]] = set()
 
     @property
@@ -58,12 +59,16 @@ class Keeper:
             process = await self._launch()
             if not await process.gets_ready(READY_SECONDS):
                 raise CannotStart(await why_not(process))
-        self._do(self._keep(process))
+        self._keeping = self._do(self._keep(process))
 
     async def replace(self) -> None:
-        """Let a new process take over; the old one ends when its work is done."""
+        """Let a new process take over once it is ready; then the old one ends after its work."""
         old = self._current
-        await self._launch()
+        if self._keeping is not None:
+            self._keeping.cancel()
+        new = await self._launch()
+        self._keeping = self._do(self._keep(new))
+        await new.gets_ready(READY_SECONDS)
         if old is not None and old.alive:
             self._leaving.add(old)
             old.send(signal.SIGTERM)
@@ -80,14 +85,11 @@ class Keeper:
         backoff = Backoff()
         while True:
             code = await process.ended()
-            if process is self._current:
-                pause = backoff.after(process.age)
-                self._terminal.say(await _obituary(process, code, pause))
-                await asyncio.sleep(pause)
-            if process is self._current:
-                with suppress(OSError):  # no room for one more process: wait longer
-                    await self._launch()
-            process = self._current or process
+            pause = backoff.after(process.age)
+            self._terminal.say(await _obituary(process, code, pause))
+            await asyncio.sleep(pause)
+            with suppress(OSError):  # no room for one more process: wait longer
+                process = await self._launch()
 
     async def _launch(self) -> Process:
         self._generation += 1
@@ -112,14 +114,17 @@ class Keeper:
         self._leaving.discard(process)
 
     def _hear(self, process: Process, line: str) -> None:
-        interesting = process.is_ready and process.part.talks and not self._terminal.quiet
+        interesting = (
+            line.strip() and process.is_ready and process.part.talks and not self._terminal.quiet
+        )
         if interesting or self._terminal.verbose:
             self._terminal.line(self.name, line)
 
-    def _do(self, work: Coroutine[None, None, None]) -> None:
+    def _do(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         chore = asyncio.get_running_loop().create_task(work)
         self._chores.add(chore)
         chore.add_done_callback(self._chores.discard)
+        return chore
 
 
 async def why_not(process: Process) -> str:

@@ -1,4 +1,4 @@
-"""Ends what is left when `singletrack up` has ended; started as a script, never imported.
+"""Ends what is left when `singletrack up` has ended; a script, so that it stays small.
 
 A killed supervisor cannot clean up, and the kernel kills only its own children, not theirs. So this
 small process waits on a pipe whose other end `up` holds: whatever ends `up` closes it. Then every

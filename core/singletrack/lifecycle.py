@@ -77,7 +77,8 @@ VIEWS: dict[State, View] = {
 #: What a run may become from each state. The empty name is "no record yet".
 TRANSITIONS: dict[State | None, frozenset[State]] = {
     None: frozenset(
-        {State.QUEUED, State.READY, State.REJECTED, State.SKIPPED, State.JOINED, State.FAILED}
+        {State.QUEUED, State.READY, State.CLAIMED, State.REJECTED, State.SKIPPED, State.JOINED}
+        | {State.FAILED}
     ),
     State.QUEUED: frozenset({State.READY, State.CANCELLED, State.SUPERSEDED, State.EXPIRED}),
     State.READY: frozenset(

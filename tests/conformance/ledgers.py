@@ -199,6 +199,10 @@ class OnServer(LedgerUnderTest):
     def next_look(self, run_id: str) -> int:
         return int(self.client.zscore(f"{self.keys.base}due", run_id))
 
+    def outbox(self) -> list[str]:
+        """The runs somebody will look at to publish them, now or later."""
+        return [str(run_id) for run_id in self.client.zrange(f"{self.keys.base}due", 0, -1)]
+
     def close(self) -> None:
         self._forget_everything()
         self.client.delete(self.queue)

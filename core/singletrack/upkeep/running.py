@@ -54,4 +54,11 @@ async def _repeat(name: str, one_pass: Pass, pause_seconds: float) -> None:
             if not failing:
                 log.warning("upkeep_failed", loop=name, error=str(error))
             failing = True
+        if _is_cancelled():  # a client may have taken the cancellation for a failure of its own
+            raise asyncio.CancelledError
         await asyncio.sleep(pause_seconds)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

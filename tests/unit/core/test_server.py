@@ -88,4 +88,4 @@ def test_a_confirmation_counts_only_when_every_copy_exists(command, reply, confi
 @pytest.mark.parametrize("url", ["localhost:6379", "http://localhost", "redis//x", ""])
 def test_an_address_that_is_none_is_refused_with_the_form_it_should_have(url):
     with pytest.raises(ConfigurationError, match="redis://host:6379/0"):
-        RedisLedger.from_settings(LedgerSettings(REDIS_URL=url))
+        RedisLedger.from_settings(LedgerSettings(redis_url=url))

@@ -122,6 +122,8 @@ class Binding:
     """Whether the ledger has said that the claim is not ours any more."""
     stop: Cause | None = None
     swept: bool = False
+    survived: bool = False
+    """Whether a kill has failed. It is repeated and the lease kept, so the lock stays taken."""
     exit: str = ""
     """How the child ended, once somebody knows."""
     message: str = ""

@@ -73,8 +73,9 @@ class Guard:
         while self._answers() and self._listen_until(self._clock.boottime() + self._interval):
             pass
         processes.send_signal(self._pidfd, signal.SIGKILL)
+        self._poll.unregister(self._channel)
         self._channel.close()
-        select.select([self._pidfd], [], [])
+        self._poll.poll()
         os.close(self._pidfd)
 
     def _answers(self) -> bool:

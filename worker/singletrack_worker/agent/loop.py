@@ -127,11 +127,15 @@ class Agent:
             for guard in self._answering.guards if zombies else ():
                 guard.answer(0, Reap(pids=zombies))
         now = self._clock.boottime()
-        for nonce in nonces if complete else ():
+        for nonce in nonces:
             binding = self.table[nonce]
-            cause = binding.stop or Cause.DIED
-            log.info("run_killed", run=binding.grant.run_id, cause=cause, how=binding.exit)
-            self.table.buried(nonce, now)
+            run_id, cause = binding.grant.run_id, binding.stop or Cause.DIED
+            if complete:
+                log.info("run_killed", run=run_id, cause=cause, how=binding.exit)
+                self.table.buried(nonce, now)
+            elif not binding.survived:
+                log.warning("run_survives", run=run_id, cause=cause)
+                binding.survived = True
 
     def _sweep(self, nonce: str) -> None:
         complete, zombies = self._children.sweep(self.table[nonce].pid)

@@ -101,15 +101,13 @@ class Book:
 
     # --- moving -----------------------------------------------------------------------------------
 
-    def create(
-        self, spec: RunSpec, state: State, *, push: bool, claimed: bool = False, **fields: Any
-    ) -> Record:
-        """Record a new run in its first state; `claimed`: its caller claims it in this step."""
+    def create(self, spec: RunSpec, state: State, *, push: bool, **fields: Any) -> Record:
+        """Record a new run in its first state."""
         if not may_become(None, state):
             raise LedgerRefused(f"a run cannot begin its life in {state}")
         record = self.add(spec, state, push=push, **fields)
         self.counters.submitted(spec.task, spec.door)
-        self._enter(record, None, publish=push and not claimed)
+        self._enter(record, None, publish=push)
         return record
 
     def add(self, spec: RunSpec, state: State, *, push: bool, **fields: Any) -> Record:
@@ -154,11 +152,13 @@ class Book:
 
     def grant(self, record: Record, nonce: str, worker: str) -> Grant:
         """Claim a READY run, with a new token."""
-        self.token = max(self.token + 1, self.micros)
-        record.claims += 1
-        self.change(record, nonce=nonce, worker=worker, token=self.token, lease_seq=1)
-        self.move(record, State.CLAIMED)
+        self.move(record, State.CLAIMED, **self.new_claim(nonce, worker))
         return describe_grant(record.run)
+
+    def new_claim(self, nonce: str, worker: str) -> dict[str, Any]:
+        """The fields of a claim, with the next token."""
+        self.token = max(self.token + 1, self.micros)
+        return {"nonce": nonce, "worker": worker, "token": self.token, "lease_seq": 1}
 
     def restore(self, record: Record, **fields: Any) -> None:
         """Write down that a run is RUNNING, whatever was known of it: it has been all along."""
@@ -197,6 +197,10 @@ class Book:
                 self.change(record, ready_at=to_time(now), nonce="", publications=count)
                 if publish:
                     self.push(record)
+            case State.CLAIMED:
+                record.claims += 1
+                if record.run.ready_at is None:
+                    self.change(record, ready_at=to_time(now))
             case State.RUNNING:
                 self._begin(record)
             case state if state in TERMINAL:

@@ -96,11 +96,10 @@ def _decision(book: Book, spec: RunSpec, owner: Record | None) -> Decision:
 
 
 def _started(book: Book, op: ops.Submit, spec: RunSpec) -> Record:
-    claimed = bool(op.claim_nonce) and book.blessed
-    record = book.create(spec, State.READY, push=op.push, claimed=claimed)
-    if claimed:
-        book.grant(record, op.claim_nonce, op.worker)
-    return record
+    if not op.claim_nonce or not book.blessed:
+        return book.create(spec, State.READY, push=op.push)
+    claim = book.new_claim(op.claim_nonce, op.worker)
+    return book.create(spec, State.CLAIMED, push=op.push, **claim)
 
 
 def _replacing(book: Book, op: ops.Submit, spec: RunSpec, owner: Record) -> Record:

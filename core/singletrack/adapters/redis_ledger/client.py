@@ -6,6 +6,7 @@ lost the function library gets it again.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -29,6 +30,8 @@ from singletrack.operations import Operation
 from singletrack.settings import LedgerSettings
 
 R = TypeVar("R")
+
+_RECONNECT_SECONDS = 0.5
 
 
 class RedisLedger:
@@ -105,6 +108,7 @@ class RedisLedger:
                         message = channel.get_message(timeout=timeout)
                         yield message["data"] if message else ""
             except UNREACHABLE:
+                time.sleep(_RECONNECT_SECONDS)
                 yield ""
 
     def close(self) -> None:

@@ -50,25 +50,46 @@ local CORE = {
 local function fetch(id)
   local values = redis.call('HMGET', P .. 'run:' .. id, unpack(CORE))
   if not values[1] then return nil end
-  local r = { id = id }
+  local r = { id = id, unsaved = {} }
   for i, field in ipairs(CORE) do r[field] = values[i] or '' end
+  return r
+end
+
+-- A record that does not exist yet, from name, value pairs starting at `first`.
+local function blank(id, pairs, first)
+  local r = { id = id, unsaved = {} }
+  for _, field in ipairs(CORE) do r[field] = '' end
+  for i = first, #pairs, 2 do
+    r[pairs[i]] = pairs[i + 1]
+    r.unsaved[#r.unsaved + 1] = pairs[i]
+    r.unsaved[#r.unsaved + 1] = pairs[i + 1]
+  end
   return r
 end
 
 local function number(r, field) return tonumber(r[field]) or 0 end
 
--- Write fields given as name, value, name, value…; numbers as integers.
+-- Set fields given as name, value, name, value…, numbers as integers; `save` writes them. An
+-- operation writes each record once: every command more is one more in the append-only file.
 local function change(r, ...)
   local fields = { ... }
-  for i = 2, #fields, 2 do
-    if type(fields[i]) == 'number' then fields[i] = int(fields[i]) end
-    r[fields[i - 1]] = fields[i]
+  for i = 1, #fields, 2 do
+    local value = fields[i + 1]
+    if type(value) == 'number' then value = int(value) end
+    r[fields[i]] = value
+    r.unsaved[#r.unsaved + 1] = fields[i]
+    r.unsaved[#r.unsaved + 1] = value
   end
-  redis.call('HSET', P .. 'run:' .. r.id, unpack(fields))
+end
+
+local function save(r)
+  if #r.unsaved > 0 then redis.call('HSET', P .. 'run:' .. r.id, unpack(r.unsaved)) end
+  r.unsaved = {}
 end
 
 local function emit(r)
   change(r, 'revision', number(r, 'revision') + 1)
+  save(r)
   redis.call('XADD', P .. 'changes', 'MAXLEN', '~', 10000, '*', 'run', r.id, 'state', r.state)
   if r.name ~= '' then
     local order = redis.call('HINCRBY', P .. 'meta', 'changes', 1)
@@ -143,6 +164,7 @@ local function leave(r)
     redis.call('ZREM', P .. 'due', r.id)
   elseif r.state == 'CLAIMED' or r.state == 'RUNNING' then
     redis.call('SREM', P .. 'leased', r.id)
+    return
   end
   redis.call('ZREM', P .. 'deadlines', r.id)
 end
@@ -152,7 +174,8 @@ local function limit(r, field, at)
 end
 
 local function push(r)
-  redis.call('LPUSH', r.queue, redis.call('HGET', P .. 'run:' .. r.id, 'envelope'))
+  local envelope = r.envelope or redis.call('HGET', P .. 'run:' .. r.id, 'envelope')
+  redis.call('LPUSH', r.queue, envelope)
 end
 
 local enter = {
@@ -171,13 +194,13 @@ local enter = {
     redis.call('HSET', lock_key(r.lock), 'owner', r.id)
     change(r, 'ready_at', at, 'nonce', '', 'publications', r.push == '1' and 1 or 0)
     limit(r, 'start_deadline_ms', at)
-    if r.claimed_at_once then return end
     if r.push == '1' then push(r) end
     redis.call('ZADD', P .. 'due', int(r.push == '1' and at + REPUBLISH_MS or at), r.id)
   end,
-  CLAIMED = function(r)
+  CLAIMED = function(r, at)
     redis.call('SADD', P .. 'leased', r.id)
-    redis.call('HSET', lock_key(r.lock), 'token', r.token)
+    redis.call('HSET', lock_key(r.lock), 'owner', r.id, 'token', r.token)
+    if r.ready_at == '' then change(r, 'ready_at', at) end
   end,
   RUNNING = function(r, at)
     redis.call('SADD', P .. 'leased', r.id)
@@ -185,7 +208,7 @@ local enter = {
   end,
   TERMINAL = function(r, at)
     change(r, 'finished_at', at)
-    redis.call('HDEL', P .. 'run:' .. r.id, 'envelope')
+    if r.envelope then change(r, 'envelope', '') else redis.call('HDEL', P .. 'run:' .. r.id, 'envelope') end
     redis.call('ZADD', P .. 'finished', int(at + number(r, 'ttl_ms')), r.id)
   end,
 }

@@ -8,6 +8,7 @@ register('published', {}, function(args)
   local before = number(r, 'publications')
   local pause = math.min(REPUBLISH_MS * 4 ^ before, REPUBLISH_MAX_MS)
   change(r, 'publications', before + 1)
+  save(r)
   redis.call('ZADD', P .. 'due', int(now() + pause), r.id)
   return 1
 end)

@@ -21,14 +21,10 @@ local function displace(lock, id)
 end
 
 local function restore(id, args)
-  local fields = {}
-  for i = 10, #args do fields[#fields + 1] = args[i] end
-  redis.call('HSET', P .. 'run:' .. id, unpack(fields))
-  local r = { id = id }
+  local r = blank(id, args, 10)
   local sequence = redis.call('HINCRBY', P .. 'meta', 'sequence', 1)
   change(r, 'state', 'RUNNING', 'sequence', sequence, 'submitted_at', now(), 'started_at', now(),
     'fingerprint', args[6], 'lock', args[7], 'policy', args[8], 'push', args[9])
-  r = fetch(id)
   redis.call('ZADD', P .. 'runs:' .. r.namespace, sequence, id)
   count('runs|state=RUNNING')
   return r

@@ -58,14 +58,10 @@ local by_policy = {
 }
 
 local function record(id, args)
-  local fields = {}
-  for i = 8, #args do fields[#fields + 1] = args[i] end
-  redis.call('HSET', P .. 'run:' .. id, unpack(fields))
+  local r = blank(id, args, 8)
   local sequence = redis.call('HINCRBY', P .. 'meta', 'sequence', 1)
-  local r = { id = id, state = '' }
-  change(r, 'state', '', 'sequence', sequence, 'submitted_at', now(), 'fingerprint', args[2],
+  change(r, 'sequence', sequence, 'submitted_at', now(), 'fingerprint', args[2],
     'lock', args[3], 'policy', args[4], 'push', args[5])
-  r = fetch(id)
   redis.call('ZADD', P .. 'runs:' .. r.namespace, sequence, id)
   count('runs_submitted_total|task=' .. known_task(r) .. '|door=' .. r.door)
   return r
@@ -101,10 +97,10 @@ register('submit', {}, function(args)
   if args[5] == '1' then check_queue(args) end
   local r = record(id, args)
   local holder = holder_of(r.lock)
-  if not holder then
-    r.claimed_at_once = nonce ~= '' and is_blessed()
+  if not holder and nonce ~= '' and is_blessed() then
+    grant(r, nonce, args[7])
+  elseif not holder then
     move(r, 'READY')
-    if r.claimed_at_once then grant(r, nonce, args[7]) end
   else
     by_policy[r.policy](r, holder)
     r = fetch(id)

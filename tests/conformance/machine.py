@@ -1,0 +1,318 @@
+"""Workers, agents, users, upkeep and trouble in random order, on both ledgers at once."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, TypeVar
+
+from conformance.promise import LEASED, Promise
+from conformance.twins import Twins
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from singletrack import operations as ops
+from singletrack.lifecycle import LIVE, TERMINAL, State
+from singletrack.operations import Cause, Operation
+from singletrack.policies import Policy
+from singletrack.run import Cancellation, Door, Failure, Outcome, Progress, Run, RunSpec
+
+R = TypeVar("R")
+
+IDS = tuple("abcdefgh")
+LOCKS = ("default/one", "default/two")
+ENDS = (State.SUCCEEDED, State.SUCCEEDED, State.FAILED, State.CANCELLED, State.TIMED_OUT)
+
+requests = st.fixed_dictionaries(
+    {
+        "lock": st.sampled_from(LOCKS),
+        "policy": st.sampled_from([Policy.QUEUE, Policy.QUEUE, Policy.REJECT, Policy.REPLACE]),
+        "priority": st.sampled_from([0, 0, 5]),
+        "max_queue": st.sampled_from([None, None, 1]),
+        "name": st.sampled_from(["", "a-task-run"]),
+        "door": st.sampled_from(Door),
+        "task": st.sampled_from(["registered", "unheard-of"]),
+        "start_deadline_seconds": st.sampled_from([300.0, 0.0]),
+        "queue_timeout_seconds": st.sampled_from([None, 0.0]),
+        "ttl_seconds": st.sampled_from([86400.0, 0.0]),
+    }
+)
+
+#: How often each comes up. They are one rule, because Hypothesis switches whole rules off, and the
+#: life of a run needs most of them.
+# fmt: off
+WEIGHTS = {
+    "submit": 5, "submit_and_claim": 2, "cancel": 1, "repeat": 4,
+    "claim": 4, "begin": 6, "finish": 4, "report": 2, "not_started": 1,
+    "renew": 2, "child_gone": 1, "reassert": 3,
+    "expire": 1, "expire_wait": 1, "published": 1, "show": 2, "forget": 2, "promote": 1,
+    "replicate": 2, "fail_over": 2, "restart": 1, "wipe": 2, "bless": 3,
+}
+# fmt: on
+ACTIONS = [name for name, weight in WEIGHTS.items() for _ in range(weight)]
+
+#: What an action needs to have an effect, and what is done first where there is no such run.
+NEEDS = {
+    "report": (State.RUNNING, "begin"),
+    "finish": (State.RUNNING, "begin"),
+    "begin": (State.CLAIMED, "claim"),
+    "not_started": (State.CLAIMED, "claim"),
+    "claim": (State.READY, "submit"),
+}
+picks = st.integers(min_value=0, max_value=63)
+SELDOM = 54  # from here on a pick takes anything, fitting or not
+details = st.integers(min_value=0, max_value=11)
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Every action takes a pick (of a run or claim) and a detail (of what varies)."""
+
+    twins: Twins
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.twins.begin_again()
+        self.began_at = time.monotonic()
+        self.sent: list[Operation[Any]] = []
+        self.claims: list[tuple[str, str]] = []  # (run id, nonce), granted or not
+        self.saved: Any = None
+        self.blessed = True
+        self.sound = False
+
+    @initialize(
+        drawn=st.fixed_dictionaries(dict.fromkeys(IDS, requests)),
+        durable=st.booleans(),
+        push=st.booleans(),
+    )
+    def prepare(self, drawn: dict[str, dict[str, Any]], durable: bool, push: bool) -> None:
+        queue = self.twins.server.queue
+        self.promise = Promise(durable=durable)
+        self.specs = {
+            run_id: RunSpec(run_id=run_id, envelope="text", queue=queue, **fields)
+            for run_id, fields in drawn.items()
+        }
+        self.execute(ops.RegisterTasks(entries={"registered": "{}"}))
+        for run_id in IDS[:3]:
+            self.execute(ops.Submit(spec=self.specs[run_id], push=push))
+
+    @rule(does=st.sampled_from(ACTIONS), pick=picks, detail=details)
+    def act(self, does: str, pick: int, detail: int) -> None:
+        while pick < SELDOM and does in NEEDS and not self.in_state(NEEDS[does][0]):
+            does = NEEDS[does][1]
+        getattr(self, does)(pick, detail)
+
+    def execute(self, operation: Operation[R]) -> R:
+        self.sound = False
+        self.sent.append(operation)
+        reply = self.twins.execute(operation)
+        self.promise.answered(operation, reply)
+        if isinstance(operation, ops.Begin) and self.promise.durable:
+            self.saved = None  # a replica that could be promoted has it, and all before it
+        return reply
+
+    # --- users ------------------------------------------------------------------------------------
+
+    def submit(self, pick: int, detail: int) -> None:
+        spec = self.specs[self.pick_run(pick, None)]
+        self.execute(ops.Submit(spec=spec, push=detail % 2 == 0))
+
+    def cancel(self, pick: int, detail: int) -> None:
+        why = Cancellation(by=f"user {detail}", reason="random", grace_seconds=1.5)
+        self.execute(ops.Cancel(run_id=self.pick_run(pick, *LIVE), cancellation=why))
+
+    def repeat(self, pick: int, _detail: int) -> None:
+        """An answer was lost, or a message comes late."""
+        self.execute(self.sent[-1 - pick % len(self.sent)])
+
+    # --- workers and agents -----------------------------------------------------------------------
+
+    def submit_and_claim(self, pick: int, detail: int) -> None:
+        spec = self.specs[self.pick_run(pick, None)]
+        nonce = self.new_nonce(spec.run_id)
+        self.execute(
+            ops.Submit(spec=spec, push=True, claim_nonce=nonce, worker=f"worker {detail % 2}")
+        )
+
+    def claim(self, pick: int, detail: int) -> None:
+        run_id = self.pick_run(pick, State.READY)
+        nonce = self.new_nonce(run_id)
+        self.execute(ops.Claim(run_id=run_id, nonce=nonce, worker=f"worker {detail % 2}"))
+
+    def begin(self, pick: int, _detail: int) -> None:
+        run_id, nonce = self.pick_claim(pick, State.CLAIMED)
+        self.execute(ops.Begin(run_id=run_id, nonce=nonce))
+
+    def report(self, pick: int, detail: int) -> None:
+        run_id, nonce = self.pick_claim(pick, State.RUNNING)
+        progress = Progress(current=detail, total=100, message="on it")
+        self.execute(ops.Report(run_id=run_id, nonce=nonce, progress=progress))
+
+    def finish(self, pick: int, detail: int) -> None:
+        run_id, nonce = self.pick_claim(pick, State.RUNNING)
+        state = ENDS[detail % len(ENDS)]
+        failed = state is not State.SUCCEEDED
+        outcome = Outcome(
+            state=state,
+            result=None if failed else "[1]",
+            failure=Failure(reason="TaskError", message="no") if failed else None,
+        )
+        self.execute(ops.Finish(run_id=run_id, nonce=nonce, outcome=outcome))
+
+    def not_started(self, pick: int, _detail: int) -> None:
+        run_id, nonce = self.pick_claim(pick)
+        self.execute(ops.NotStarted(run_id=run_id, nonce=nonce))
+
+    def child_gone(self, pick: int, detail: int) -> None:
+        run_id, nonce = self.pick_claim(pick)
+        cause = tuple(Cause)[detail % len(Cause)]
+        self.execute(ops.ChildGone(run_id=run_id, nonce=nonce, cause=cause, message="signal 9"))
+
+    def renew(self, pick: int, detail: int) -> None:
+        leases = tuple(self.pick_claim(pick + number) for number in range(detail % 4))
+        reply = self.execute(ops.Renew(agent="agent", leases=leases))
+        assert reply.blessed == self.blessed
+
+    def reassert(self, pick: int, _detail: int) -> None:
+        """Only what was started is reasserted, mostly what the ledger has forgotten."""
+        begun = sorted(self.promise.begun)
+        forgotten = self.in_state(None, *LIVE - {State.RUNNING})
+        candidates = [claim for claim in begun if claim[0] in forgotten]
+        if pick >= SELDOM or not candidates:
+            candidates = begun
+        if candidates:
+            claim = candidates[pick % len(candidates)]
+            spec, grant = self.specs[claim[0]], self.promise.grants[claim]
+            self.execute(ops.Reassert(spec=spec, grant=grant, worker="worker 0"))
+
+    # --- upkeep -----------------------------------------------------------------------------------
+
+    def expire(self, pick: int, detail: int) -> None:
+        run_id, nonce = self.pick_claim(pick)
+        run = self.promise.seen.get(run_id)
+        lease_seq = run.lease_seq if run and detail else 1
+        self.execute(ops.Expire(run_id=run_id, nonce=nonce, lease_seq=lease_seq))
+
+    def expire_wait(self, pick: int, _detail: int) -> None:
+        self.execute(ops.ExpireWait(run_id=self.pick_run(pick, State.QUEUED, State.READY)))
+
+    def published(self, pick: int, detail: int) -> None:
+        run_id = self.pick_run(pick, State.READY)
+        run = self.promise.seen.get(run_id)
+        count = run.publications if run else 0
+        self.execute(ops.Published(run_id=run_id, publications=count, push=detail % 2 == 0))
+
+    def show(self, pick: int, detail: int) -> None:
+        run_id = self.pick_run(pick, *State)
+        run = self.promise.seen.get(run_id)
+        revision = (run.revision if run else 1) - (0 if detail else 1)
+        self.execute(ops.AckProjection(run_id=run_id, revision=revision))
+
+    def forget(self, pick: int, _detail: int) -> None:
+        self.execute(ops.Forget(run_id=self.pick_run(pick, *TERMINAL)))
+
+    def promote(self, pick: int, _detail: int) -> None:
+        assert not self.execute(ops.Promote(lock=LOCKS[pick % len(LOCKS)])), "L2: a lock was free"
+
+    # --- the server -------------------------------------------------------------------------------
+
+    def replicate(self, _pick: int, _detail: int) -> None:
+        self.saved = self.twins.snapshot()
+
+    def restart(self, _pick: int, _detail: int) -> None:
+        self.twins.restart()
+        self.blessed = False
+
+    def bless(self, _pick: int, _detail: int) -> None:
+        self.twins.bless()
+        self.blessed = True
+
+    def fail_over(self, _pick: int, _detail: int) -> None:
+        if self.saved is not None:
+            self.twins.fail_over(self.saved)
+            self.promise.lost()
+            self.blessed = False
+
+    def wipe(self, _pick: int, _detail: int) -> None:
+        """Nothing is left but what users and the operator submit again."""
+        if self.promise.begun and not self.promise.durable:
+            self.twins.wipe()
+            self.promise.lost()
+            self.blessed = False
+            for run_id in IDS[:3]:
+                self.execute(ops.Submit(spec=self.specs[run_id]))
+
+    # --- choosing ---------------------------------------------------------------------------------
+
+    def pick_run(self, pick: int, *states: State | None) -> str:
+        """Mostly a run in one of these states, if there is one; None: not recorded."""
+        fitting = self.in_state(*states)
+        candidates = fitting if fitting and pick < SELDOM else IDS
+        return candidates[pick % len(candidates)]
+
+    def pick_claim(self, pick: int, *states: State) -> tuple[str, str]:
+        """Mostly the claim of a run in one of these states, else of one that is or was claimed."""
+        fitting = self.in_state(*states) or self.in_state(*LEASED)
+        current = [(run_id, self.promise.seen[run_id].nonce) for run_id in fitting]
+        candidates = current if current and pick < SELDOM else self.claims
+        return candidates[pick % len(candidates)] if candidates else ("a", "nobody's")
+
+    def in_state(self, *states: State | None) -> list[str]:
+        seen = self.promise.seen
+        return [i for i in IDS if (seen[i].state if i in seen else None) in states]
+
+    def new_nonce(self, run_id: str) -> str:
+        self.claims.append((run_id, f"n{len(self.claims)}"))
+        return self.claims[-1][1]
+
+    # --- after every step -------------------------------------------------------------------------
+
+    @invariant()
+    def the_promise_holds(self) -> None:
+        self.promise.observed(
+            runs=self.twins.execute(ops.ListRuns(namespace="default")),
+            locks=[self.twins.execute(ops.GetLock(lock=lock)) for lock in LOCKS],
+            leased=[lease.run_id for lease in self.twins.execute(ops.ListLeases())],
+            outbox=self.twins.server.outbox(),
+        )
+        for run_id in IDS:
+            if run_id in self.promise.seen:
+                self.twins.execute(ops.GetRun(run_id=run_id))
+        for operation in (
+            ops.ListOverdue(),
+            ops.ListForgettable(),
+            ops.ListUnprojected(),
+            ops.ListWaitingLocks(),
+            ops.LatestRun(namespace="default"),
+            ops.ReadCounters(),
+        ):
+            self.twins.execute(operation)
+        if time.monotonic() - self.began_at < 10:  # later, a publication may be due again
+            self.twins.execute(ops.ListDue())
+        self.sound = True
+
+    def teardown(self) -> None:
+        if self.sound:  # else there is something worse to tell
+            self.everything_ends_once_faults_stop()
+
+    def everything_ends_once_faults_stop(self) -> None:
+        """L1: without a cancellation, which would hide a run that is stuck."""
+        if not self.blessed:
+            self.twins.bless()
+        for _ in range(2 * len(IDS)):  # each may be handed back once, then it executes
+            self.the_promise_holds()
+            alive = [run for run in self.promise.seen.values() if not run.terminal]
+            if not alive:
+                return
+            for run in alive:
+                self.carry_on(run)
+        raise AssertionError(f"L1: stuck: {alive}")
+
+    def carry_on(self, run: Run) -> None:
+        run_id, nonce = run.run_id, run.nonce
+        if run.state in LEASED:
+            self.execute(ops.Expire(run_id=run_id, nonce=nonce, lease_seq=run.lease_seq))
+        elif run.state is State.READY:
+            nonce = self.new_nonce(run_id)
+            self.execute(ops.Claim(run_id=run_id, nonce=nonce, worker="worker 0"))
+            self.execute(ops.Begin(run_id=run_id, nonce=nonce))
+            outcome = Outcome(state=State.SUCCEEDED)
+            self.execute(ops.Finish(run_id=run_id, nonce=nonce, outcome=outcome))

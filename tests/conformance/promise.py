@@ -1,0 +1,120 @@
+"""The promise as a judge of what is seen: S3 to S8, L2 and L3 of the protocol.
+
+It is told every operation with its answer, and after each step what the records and locks are, and
+raises an AssertionError that begins with the name of the invariant.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from singletrack import operations as ops
+from singletrack.lifecycle import OWNING, State
+from singletrack.operations import Grant, LockStatus, Operation, Verdict
+from singletrack.run import Run
+
+LEASED = frozenset({State.CLAIMED, State.RUNNING})
+
+
+class Promise:
+    """Remembers what the ledger has acknowledged, and judges what comes after it.
+
+    `durable`: a begin that was answered OK survives every failover.
+    """
+
+    def __init__(self, *, durable: bool) -> None:
+        self.durable = durable
+        self.grants: dict[tuple[str, str], Grant] = {}
+        self.begun: set[tuple[str, str]] = set()
+        """(run id, nonce) of what was started, as its agent knows it."""
+        self.seen: dict[str, Run] = {}
+        self._cancelled: set[str] = set()
+        self._starts: defaultdict[str, set[str]] = defaultdict(set)
+        self._tokens: defaultdict[str, int] = defaultdict(int)
+
+    def lost(self) -> None:
+        """Acknowledged writes are gone: nobody can rely on them; on begins only where durable."""
+        self.seen.clear()
+        self._cancelled.clear()
+        if not self.durable:
+            self._starts.clear()
+            self._tokens.clear()
+
+    # --- answers ----------------------------------------------------------------------------------
+
+    def answered(self, operation: Operation[Any], reply: Any) -> None:
+        grant = getattr(reply, "grant", None)
+        if grant:
+            self.grants[grant.run_id, grant.nonce] = grant
+        match operation:
+            case ops.Begin() if reply.verdict is Verdict.OK:
+                self._has_begun(self.grants[operation.run_id, operation.nonce])
+            case ops.NotStarted() if reply.verdict is Verdict.OK:
+                self._starts[operation.run_id].discard(operation.nonce)
+                self.begun.discard((operation.run_id, operation.nonce))
+            case ops.Reassert() if reply.verdict is Verdict.OK:
+                self._starts[operation.grant.run_id] = {operation.grant.nonce}
+            case ops.Cancel() if reply.verdict is Verdict.OK:
+                self._cancelled.add(operation.run_id)
+            case ops.Forget() if reply:
+                self.seen.pop(operation.run_id, None)
+                self._starts.pop(operation.run_id, None)
+                self._cancelled.discard(operation.run_id)
+
+    def _has_begun(self, grant: Grant) -> None:
+        run_id, starts = grant.run_id, self._starts[grant.run_id]
+        before = self.seen.get(run_id)
+        assert not (before and before.terminal), f"S8: {before} has begun"
+        assert run_id not in self._cancelled, f"S7: {run_id} was cancelled and has begun"
+        if grant.nonce not in starts:
+            starts.add(grant.nonce)
+            assert grant.token > self._tokens[grant.lock], f"S6: token {grant.token} did not grow"
+            self._tokens[grant.lock] = grant.token
+        assert len(starts) == 1, f"S3: {run_id} was started by {starts}"
+        self.begun.add((run_id, grant.nonce))
+
+    # --- records ----------------------------------------------------------------------------------
+
+    def observed(
+        self,
+        runs: Iterable[Run],
+        locks: Iterable[LockStatus],
+        *,
+        leased: Collection[str],
+        outbox: Collection[str],
+    ) -> None:
+        """Judge all records of one moment, all locks, the leases and the outbox."""
+        runs = list(runs)
+        for run in runs:
+            self._judge_history(run)
+        for lock in locks:
+            _judge_lock(lock, [run for run in runs if run.spec.lock == lock.key])
+        ready = {run.run_id for run in runs if run.state is State.READY}
+        assert set(outbox) == ready, f"L3: {ready} are READY, {outbox} will be published"
+        held = {run.run_id for run in runs if run.state in LEASED}
+        assert set(leased) == held, f"L3: {held} are claimed, {leased} have leases"
+
+    def _judge_history(self, run: Run) -> None:
+        before = self.seen.get(run.run_id)
+        self.seen[run.run_id] = run
+        assert run.attempt <= 1, f"S3: {run} has a second attempt"
+        if before is None:
+            return
+        assert run == before or not before.terminal, f"S4: {before} was not final but {run}"
+        assert run.revision >= before.revision, f"S4: the revision went back: {run}"
+        grown = run.revision > before.revision
+        assert grown or run.state is before.state, f"S4: the same revision, but {run.state}: {run}"
+
+
+def _judge_lock(lock: LockStatus, runs: Sequence[Run]) -> None:
+    owners = [run for run in runs if run.state in OWNING]
+    waiting = {run.run_id for run in runs if run.state is State.QUEUED}
+    assert len(owners) <= 1, f"S5: {lock.key} has the owners {owners}"
+    owner = owners[0].run_id if owners else None
+    assert lock.owner == owner, f"S5: {lock.key} belongs to {lock.owner}, not to {owner}"
+    assert sorted(lock.waiting) == sorted(waiting), f"S5: {waiting} wait, {lock.waiting} in line"
+    assert owner or not waiting, f"L2: {lock.key} is free and {waiting} wait"
+    if owners and owners[0].state in LEASED:
+        assert lock.token == owners[0].token, f"S6: {lock.key} shows the token {lock.token}"
