@@ -1,4 +1,8 @@
-"""From the end of a run to the start of the next one on the same lock."""
+"""From the end of a run to the start of the next one on the same lock.
+
+Singletrack has two slots: the runs wait in the ledger, and the end of one hands the lock to the
+next, which the other slot takes. Celery alone has one slot, which is how it runs one at a time.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +27,14 @@ def main() -> int:
         blessing.bless()
         client = stack.enter_context(floor.partner())
         peers = {
-            "celery": ("celery_alone:app", celery_alone.stamp_alone),
-            "singletrack": ("singletrack_worker.app:app", singletrack_bench_tasks.stamp_gated),
+            "celery": ("celery_alone:app", 1, celery_alone.stamp_alone),
+            "singletrack": ("singletrack_worker.app:app", 2, singletrack_bench_tasks.stamp_gated),
         }
-        for name, (module, _task) in peers.items():
-            stack.enter_context(measuring.worker(module, 1, folder / name))
+        for name, (module, slots, _task) in peers.items():
+            stack.enter_context(measuring.worker(module, slots, folder / name))
         blessing.use_packaged_app()
         measures = {"floor": lambda: floor.hand_over(client, options.runs)}
-        for name, (_module, task) in peers.items():
+        for name, (_module, _slots, task) in peers.items():
             measures[name] = _gaps(task, folder / name, options.runs)
         medians = measuring.rounds(measures, options.rounds)
     bars = [

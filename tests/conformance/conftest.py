@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from conformance.ledgers import InMemory, LedgerUnderTest, OnServer
-from support.redis_servers import REDIS, VALKEY, SharedServers
-
-MEMORY = "memory"
-ADAPTERS = [
-    MEMORY,
-    pytest.param(VALKEY, marks=pytest.mark.redis),
-    pytest.param(REDIS, marks=pytest.mark.redis),
-]
+from conformance.ledgers import ADAPTERS, MEMORY, InMemory, LedgerUnderTest, OnServer
+from support.redis_servers import SharedServers
 
 
 @pytest.fixture(params=ADAPTERS)

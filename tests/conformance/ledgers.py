@@ -8,7 +8,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, TypeVar
 
-from support.redis_servers import RedisServer
+import pytest
+from support.redis_servers import REDIS, VALKEY, RedisServer
 
 from singletrack import operations as ops
 from singletrack.adapters.memory import MemoryLedger
@@ -20,6 +21,15 @@ from singletrack.run import Cancellation, Outcome, Run, RunSpec
 from singletrack.settings import LedgerSettings
 
 R = TypeVar("R")
+
+MEMORY = "memory"
+
+#: What the suite runs on: parameters of a fixture, so that `-m "not redis"` leaves memory alone.
+ADAPTERS = [
+    MEMORY,
+    pytest.param(VALKEY, marks=pytest.mark.redis),
+    pytest.param(REDIS, marks=pytest.mark.redis),
+]
 
 LOCK = "default/reports"
 WORKER = "worker-1"

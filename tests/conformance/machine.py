@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from singletrack import operations as ops
-from singletrack.lifecycle import LIVE, TERMINAL, State
+from singletrack.lifecycle import LIVE, TERMINAL, State, may_become
 from singletrack.operations import Cause, Operation
 from singletrack.policies import Policy
 from singletrack.run import Cancellation, Door, Failure, Outcome, Progress, Run, RunSpec
@@ -181,7 +181,8 @@ class LedgerMachine(RuleBasedStateMachine):
         if candidates:
             claim = candidates[pick % len(candidates)]
             spec, grant = self.specs[claim[0]], self.promise.grants[claim]
-            self.execute(ops.Reassert(spec=spec, grant=grant, worker="worker 0"))
+            if may_become(State.CLAIMED, State.LOST) or not self.is_claimed(spec.lock):
+                self.execute(ops.Reassert(spec=spec, grant=grant, worker="worker 0"))
 
     # --- upkeep -----------------------------------------------------------------------------------
 
@@ -254,6 +255,9 @@ class LedgerMachine(RuleBasedStateMachine):
         current = [(run_id, self.promise.seen[run_id].nonce) for run_id in fitting]
         candidates = current if current and pick < SELDOM else self.claims
         return candidates[pick % len(candidates)] if candidates else ("a", "nobody's")
+
+    def is_claimed(self, lock: str) -> bool:
+        return any(self.specs[run_id].lock == lock for run_id in self.in_state(State.CLAIMED))
 
     def in_state(self, *states: State | None) -> list[str]:
         seen = self.promise.seen

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from conformance.conftest import ADAPTERS, MEMORY
+from conformance.ledgers import ADAPTERS, MEMORY
 from support.redis_servers import SharedServers
 
 from singletrack import operations as ops

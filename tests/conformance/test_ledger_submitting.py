@@ -132,7 +132,16 @@ def test_a_submission_that_may_start_is_claimed_in_the_same_step(ledger: LedgerU
         door=Door.PRODUCER,
     )
     assert (run.state, run.nonce, run.worker, run.lease_seq) == (State.CLAIMED, "n", WORKER, 1)
-    assert run.attempt == 0
+    assert (run.attempt, run.publications, run.revision) == (0, 0, 1)
+    assert run.ready_at is not None
+
+
+def test_a_run_that_was_claimed_when_submitted_owns_its_lock(ledger: LedgerUnderTest) -> None:
+    grant = ledger.submit_and_claim("a", "n", start_deadline_seconds=0.0).grant
+    assert grant
+    assert ledger.lock() == ops.LockStatus(key=LOCK, owner="a", token=grant.token)
+    assert [lease.run_id for lease in ledger.execute(ops.ListLeases())] == ["a"]
+    assert ledger.execute(ops.ListOverdue()) == ()
 
 
 def test_a_run_that_was_claimed_when_submitted_is_not_published(ledger: LedgerUnderTest) -> None:

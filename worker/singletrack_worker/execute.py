@@ -1,6 +1,6 @@
 """The executor: what a pool child does with one claimed run, as a pipeline of small steps.
 
-    bind → begin → perform → leave → finish
+    bind and begin → perform → leave → finish
 
 It wraps Celery's own tracer (`task.__trace__`), so that everything Celery calls around a task,
 `before_start`, `task_prerun`, `on_success`, happens while the run holds its lease. User code starts
@@ -9,9 +9,10 @@ only after the agent watches this process and the ledger has durably recorded th
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from billiard.einfo import ExceptionInfo
@@ -27,6 +28,7 @@ from singletrack.run import Door, Outcome, Progress
 from singletrack.tasks import Execution, context
 from singletrack_worker import outcomes
 from singletrack_worker.agent.client import AgentError
+from singletrack_worker.agent.processes import children_of
 from singletrack_worker.claimed import ClaimedRun
 from singletrack_worker.runtime import Runtime
 from singletrack_worker.stopping import StopRequested, StopSignal
@@ -74,7 +76,9 @@ class Executor:
         if cause and outcome.state is not State.SUCCEEDED:
             outcome = outcomes.stopped(cause)
         self._finish(claimed, outcome)
-        if self._stop.received and cause is None:
+        stopped_by_agent = cause or (self._stop.received and self._why(claimed))
+        self._forget(claimed)
+        if self._stop.received and not stopped_by_agent:
             self._stop.pass_on()
         return answer
 
@@ -82,37 +86,40 @@ class Executor:
 
     def _start(self, claimed: ClaimedRun) -> int | None:
         """The attempt that starts now, or None: then the run has been handed back or has ended."""
-        if not self._bind(claimed):
-            self._hand_back(claimed)
-            return None
-        reply = self._begin(claimed)
-        if reply is None or reply.verdict is Verdict.RECOVERING:
-            self._hand_back(claimed)
-        elif reply.verdict is Verdict.OK and self._watched(claimed):
+        try:
+            # The two answers are waited for together: nothing runs before both are there.
+            asked = self._runtime.agent.bind_soon(claimed.nonce)
+            reply = self._begin(claimed)
+            bound = self._runtime.agent.bound(asked).bound
+        except AgentError as error:
+            self._leave_for_ever(claimed, error)
+        if reply.verdict is Verdict.OK and bound and self._watched(claimed):
             return reply.attempt
-        elif reply.verdict is Verdict.OK:
+        if reply.verdict in {Verdict.OK, Verdict.RECOVERING}:
             self._hand_back(claimed)
         self._forget(claimed)
         return None
 
-    def _bind(self, claimed: ClaimedRun) -> bool:
-        try:
-            return self._runtime.agent.bind(claimed.nonce).bound
-        except AgentError as error:
-            log.warning("agent_unreachable", step="bind", error=str(error))
-            return False
+    def _leave_for_ever(self, claimed: ClaimedRun, error: AgentError) -> NoReturn:
+        """This child cannot be watched any more: hand the run back, let the pool fork another.
 
-    def _begin(self, claimed: ClaimedRun) -> ops.BeginReply | None:
+        Raises:
+            SystemExit: ends the child.
+        """
+        log.warning("agent_unreachable", step="bind", error=str(error))
+        self._hand_back(claimed)
+        raise SystemExit(1) from error
+
+    def _begin(self, claimed: ClaimedRun) -> ops.BeginReply:
         operation = ops.Begin(run_id=claimed.run_id, nonce=claimed.nonce)
-        for pause in (*_PAUSE_SECONDS, None):
+        for pause in _PAUSE_SECONDS:
             try:
                 return self._runtime.ledger.execute_durably(operation)
             except LedgerUnavailable as error:
-                if pause is None:
-                    log.warning("begin_unconfirmed", error=str(error))
-                    return None
+                log.warning("begin_unconfirmed", error=str(error))
                 time.sleep(pause)
-        return None
+        # It may have taken effect; handing the run back undoes it, because its code has not run.
+        return ops.BeginReply(verdict=Verdict.RECOVERING)
 
     def _watched(self, claimed: ClaimedRun) -> bool:
         """Whether the lease is still good, asked once more right before user code."""
@@ -176,23 +183,33 @@ class Executor:
 
     def _leave(self, claimed: ClaimedRun) -> Cause | None:
         """Have everything the task left behind killed; why the agent was stopping it, if it was."""
+        if not self._stop.received and not children_of(os.getpid()):
+            return None
+        return self._tell_leaving(claimed)
+
+    def _tell_leaving(self, claimed: ClaimedRun) -> Cause | None:
         try:
             return self._runtime.agent.leaving(claimed.nonce)
         except AgentError as error:
             log.warning("agent_unreachable", step="leaving", error=str(error))
             return None
 
+    def _why(self, claimed: ClaimedRun) -> Cause | None:
+        try:
+            return self._runtime.agent.why(claimed.nonce)
+        except AgentError:
+            return None
+
     def _finish(self, claimed: ClaimedRun, outcome: Outcome) -> None:
-        reply = self._repeat(
-            ops.Finish(
-                run_id=claimed.run_id,
-                nonce=claimed.nonce,
-                outcome=outcome,
-                celery_meta=claimed.door == Door.PRODUCER,
-            )
+        finish = ops.Finish(
+            run_id=claimed.run_id,
+            nonce=claimed.nonce,
+            outcome=outcome,
+            celery_meta=claimed.door == Door.PRODUCER,
         )
+        # Once its code is over, an outage may last longer than the lease: the agent is told so.
+        reply = self._repeat(finish, in_outage=lambda: self._tell_leaving(claimed))
         log.info("run_finished", state=reply.state, verdict=reply.verdict)
-        self._forget(claimed)
 
     def _forget(self, claimed: ClaimedRun) -> None:
         try:
@@ -200,8 +217,10 @@ class Executor:
         except AgentError as error:
             log.warning("agent_unreachable", step="left", error=str(error))
 
-    def _repeat(self, operation: Operation[ops.EndReply]) -> ops.EndReply:
-        """Perform an ending until the ledger has answered; the agent bounds it by its deadline."""
+    def _repeat(
+        self, operation: Operation[ops.EndReply], in_outage: Callable[[], object] = lambda: None
+    ) -> ops.EndReply:
+        """Perform an ending until the ledger has answered; the agent bounds how long that is."""
         failures = 0
         while True:
             try:
@@ -211,6 +230,7 @@ class Executor:
             except LedgerUnavailable as error:
                 if not failures:
                     log.warning("ledger_unavailable", error=str(error))
+                    in_outage()
             time.sleep(_PAUSE_SECONDS[min(failures, len(_PAUSE_SECONDS) - 1)])
             failures += 1
 

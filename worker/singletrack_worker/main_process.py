@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 import structlog
+from billiard.common import human_status
 from celery.concurrency.prefork import TaskPool
 from celery.worker import state
 
@@ -17,6 +18,7 @@ from singletrack.adapters.redis_ledger import RedisLedger
 from singletrack.errors import ConfigurationError, LedgerError, SingletrackError
 from singletrack.settings import Settings
 from singletrack.tasks import declaration_of, describe
+from singletrack_worker.agent.client import AgentError
 from singletrack_worker.agent.guarding import watch_agent
 from singletrack_worker.agent.killing import kill_tree
 from singletrack_worker.agent.processes import become_subreaper
@@ -84,11 +86,30 @@ class MainProcess:
     def ready(self, controller: Any) -> None:
         """Celery consumes from now on."""
         self._controller = controller
+        self._tell_exits()
         port = self.runtime.settings.worker.worker_metrics_port
         if port:
             metrics = WorkerMetrics(controller.concurrency)
             metrics.busy.set_function(lambda: len(state.active_requests))
             metrics.serve(port)
+
+    def _tell_exits(self) -> None:
+        """Have the pool tell at once how a child ended; Celery itself hears of it seconds later."""
+        pool = self._controller.pool._pool
+        celerys_own = pool.on_process_down
+
+        def on_process_down(process: Any) -> None:
+            self.tell_exit(process.pid, human_status(process.exitcode))
+            celerys_own(process)
+
+        pool.on_process_down = on_process_down
+
+    def tell_exit(self, pid: int, status: str) -> None:
+        """Tell the agent how a child ended; it merges that into its report."""
+        try:
+            self.runtime.agent.child_exit(pid, status)
+        except AgentError as error:
+            log.warning("agent_unreachable", step="child_exit", pid=pid, error=str(error))
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         """Run something in the main loop after a while."""

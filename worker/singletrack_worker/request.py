@@ -7,16 +7,13 @@ an exception there restarts the consumer for ever.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from billiard.exceptions import WorkerLostError
 from celery.worker import state
 from celery.worker.request import Request
 
 from singletrack.adapters.celery_broker import OURS
-from singletrack_worker.agent.client import AgentError
 from singletrack_worker.attached import main_of
 from singletrack_worker.claimed import ClaimedRun
 from singletrack_worker.direct import Message
@@ -28,9 +25,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _PUT_BACK_SECONDS = 1.0
-
-#: What billiard says of a child that is gone, and the part of it people want to read.
-_EXIT = re.compile(r"^Worker exited prematurely: (.*?)(?: Job: \d+)?\.$")
 
 
 class GatedRequest(Request):
@@ -54,8 +48,6 @@ class GatedRequest(Request):
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
         self._forget_claim()
-        if isinstance(exc_info.exception, WorkerLostError):
-            self._tell_exit(exc_info)
         return super().on_failure(exc_info, *args, **kwargs)
 
     def _admitted(self) -> bool:
@@ -93,17 +85,6 @@ class GatedRequest(Request):
         claimed = ClaimedRun.of(self.request_dict)
         if claimed is not None:
             self.main_process.forget_claim(claimed)
-
-    def _tell_exit(self, exc_info: Any) -> None:
-        """Tell the agent how billiard saw the child end; it merges that into its report."""
-        pid: Any = self.worker_pid  # celery-types says str
-        if pid is None:
-            return
-        try:
-            status = _EXIT.sub(r"\1", str(exc_info.exception))
-            self.main_process.runtime.agent.child_exit(pid, status)
-        except AgentError as error:
-            log.warning("agent_unreachable", run=self.id, step="child_exit", error=str(error))
 
     @property
     def main_process(self) -> MainProcess:

@@ -6,11 +6,13 @@ child makes its own; what it inherited by fork is closed in it, so that the agen
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
 import time
 import weakref
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Self, TypeVar
@@ -69,8 +71,12 @@ class AgentClient:
         self._ask(msg.Hello(role=Role.MAIN), Done, timeout)
 
     def watch(self, grant: Grant, sent_at: float, spec: str = "") -> None:
-        """Announce a claim; `sent_at` is CLOCK_BOOTTIME before its first `claim` was sent."""
-        self._ask(msg.Watch(grant=grant, sent_at=sent_at, spec=spec), Done)
+        """Announce a claim; `sent_at` is CLOCK_BOOTTIME before its first `claim` was sent.
+
+        Not waited for: the agent hears main before the child to which main gives the run, and an
+        unannounced run is not bound.
+        """
+        self._tell(msg.Watch(grant=grant, sent_at=sent_at, spec=spec))
 
     def unwatch(self, nonce: str) -> None:
         """The claim failed or was handed back."""
@@ -90,13 +96,27 @@ class AgentClient:
         """Introduce a pool child; before it opens a session of its own."""
         self._ask(msg.Hello(role=Role.CHILD), Done)
 
+    def bind_soon(self, nonce: str) -> int:
+        """Ask to have this process watched for a run; `bound` waits for the answer to this number.
+
+        Between the two the child may send `begin`, never more: nobody watches it yet.
+        """
+        with self._lock, _told("Bind"):
+            return self._send(msg.Bind(nonce=nonce))
+
+    def bound(self, number: int) -> Bound | Refused:
+        """The answer to `bind_soon`: whether this process is watched."""
+        with self._lock, _told("Bind"):
+            return _standing(self._receive(number, self._timeout))
+
     def bind(self, nonce: str) -> Bound | Refused:
-        """Have this process watched for a run, before `begin`."""
-        return self._stand(msg.Bind(nonce=nonce))
+        """Have this process watched for a run."""
+        return self.bound(self.bind_soon(nonce))
 
     def started(self, nonce: str, timeout_seconds: float | None = None) -> Bound | Refused:
         """Ask once more, right before user code; from Bound on the run's time counts."""
-        return self._stand(msg.Started(nonce=nonce, timeout_seconds=timeout_seconds))
+        request = msg.Started(nonce=nonce, timeout_seconds=timeout_seconds)
+        return _standing(self._request(request, self._timeout))
 
     def leaving(self, nonce: str) -> Cause | None:
         """User code has returned: have everything it left behind killed, and reap it here.
@@ -111,10 +131,7 @@ class AgentClient:
         """The ledger has answered; the agent forgets the run. Not waited for: what follows on this
         connection is heard after it.
         """
-        try:
-            self._channel.send(msg.encode(0, msg.Left(nonce=nonce)))
-        except OSError as error:
-            raise AgentError(f"the lease agent cannot be told of the end: {error}") from error
+        self._tell(msg.Left(nonce=nonce))
 
     def why(self, nonce: str) -> Cause | None:
         """Why the agent is stopping the run, if it is."""
@@ -133,33 +150,46 @@ class AgentClient:
         reason = answer.reason if isinstance(answer, Refused) else f"it said {answer}"
         raise AgentError(f"the lease agent refused: {reason}")
 
-    def _stand(self, request: msg.Request) -> Bound | Refused:
-        answer = self._request(request, self._timeout)
-        if isinstance(answer, Bound | Refused):
-            return answer
-        raise AgentError(f"the lease agent said {answer}")
-
     def _request(self, request: msg.Request, timeout: float) -> msg.Message:
-        with self._lock:
-            try:
-                return self._exchange(request, timeout)
-            except (OSError, msg.MessageError) as error:
-                name = type(request).__name__
-                raise AgentError(f"the lease agent did not answer {name}: {error}") from error
+        with self._lock, _told(type(request).__name__):
+            return self._receive(self._send(request), timeout)
 
-    def _exchange(self, request: msg.Request, timeout: float) -> msg.Message:
+    def _tell(self, request: msg.Request) -> None:
+        """Say something that is not answered; what follows on this connection is heard after it."""
+        with _told(type(request).__name__):
+            self._channel.send(msg.encode(0, request))
+
+    def _send(self, request: msg.Request) -> int:
         self._number += 1
-        give_up = time.monotonic() + timeout
-        self._channel.settimeout(timeout)
+        self._channel.settimeout(self._timeout)
         self._channel.send(msg.encode(self._number, request))
+        return self._number
+
+    def _receive(self, number: int, timeout: float) -> msg.Message:
+        give_up = time.monotonic() + timeout
         while True:  # answers to requests that were given up come first
             self._channel.settimeout(max(0.001, give_up - time.monotonic()))
             data = self._channel.recv(msg.LARGEST)
             if not data:
                 raise ConnectionResetError("it has closed the connection")
             packet = msg.decode(data)
-            if packet.number == self._number:
+            if packet.number == number:
                 return packet.message
+
+
+@contextlib.contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Name the message when the agent does not answer."""
+    try:
+        yield
+    except (OSError, msg.MessageError) as error:
+        raise AgentError(f"the lease agent did not answer {name}: {error}") from error
+
+
+def _standing(answer: msg.Message) -> Bound | Refused:
+    if isinstance(answer, Bound | Refused):
+        return answer
+    raise AgentError(f"the lease agent said {answer}")
 
 
 @cache

@@ -26,7 +26,7 @@ from singletrack_worker.agent.calls import Bell, LedgerCalls, Wakeups
 from singletrack_worker.agent.children import Child, Children
 from singletrack_worker.agent.connections import Listener, Peer, PeerGone
 from singletrack_worker.agent.kinship import Household
-from singletrack_worker.agent.messages import Bind, Clear, Reap, Role
+from singletrack_worker.agent.messages import Bind, Clear, Hello, Reap, Role
 from singletrack_worker.agent.renewing import Renewing
 from singletrack_worker.agent.table import Table
 
@@ -48,8 +48,9 @@ class Setup:
     clock: Clock
 
 
-# What happens in one wake-up is handled in this order: deaths before words.
-_BELLS, _DEATHS, _WORDS, _ARRIVALS = range(4)
+# What happens in one wake-up is handled in this order: deaths before words, and main's words before
+# a child's, because main does not wait for an answer before it gives a run to a child.
+_BELLS, _DEATHS, _MAINS_WORDS, _WORDS, _ARRIVALS = range(5)
 
 
 class Readable(Protocol):
@@ -210,20 +211,29 @@ class Agent:
             self._watch(peer, _WORDS, partial(self._hear, peer))
 
     def _hear(self, peer: Peer) -> None:
+        """Hear one message; of main everything it has said, for the reason given at the top."""
+        while self._hear_one(peer) and peer.role is Role.MAIN:
+            pass
+
+    def _hear_one(self, peer: Peer) -> bool:
         try:
             packet = self._listener.receive(peer)
         except PeerGone:
             self._part(peer)
-            return
+            return False
         if packet is None:
-            return
+            return False
         now = self._clock.boottime()
         answer = self._answering.answer(peer, packet.number, packet.message, now)
         if answer and packet.number:
             peer.answer(packet.number, answer)
         if isinstance(packet.message, Bind):
             self._hurry(packet.message.nonce, now)
+        elif isinstance(packet.message, Hello) and peer.role is Role.MAIN:
+            first = (_MAINS_WORDS, partial(self._hear, peer))
+            self._selector.modify(peer, selectors.EVENT_READ, first)
         self._enforce()
+        return True
 
     def _part(self, peer: Peer) -> None:
         self._selector.unregister(peer)

@@ -107,7 +107,7 @@ class Book:
             raise LedgerRefused(f"a run cannot begin its life in {state}")
         record = self.add(spec, state, push=push, **fields)
         self.counters.submitted(spec.task, spec.door)
-        self._enter(record, None, publish=push)
+        self._enter(record, None)
         return record
 
     def add(self, spec: RunSpec, state: State, *, push: bool, **fields: Any) -> Record:
@@ -130,7 +130,7 @@ class Book:
         if not may_become(current, to):
             raise LedgerRefused(f"a run cannot go from {current} to {to}")
         self.change(record, state=to, **fields)
-        self._enter(record, current, publish=record.push)
+        self._enter(record, current)
         if let_next_in and current in OWNING and to not in OWNING:
             self.promote(record.run.spec.lock)
 
@@ -182,7 +182,7 @@ class Book:
         spec = record.run.spec
         self.messages.setdefault(spec.queue, []).append(spec.envelope)
 
-    def _enter(self, record: Record, before: State | None, *, publish: bool) -> None:
+    def _enter(self, record: Record, before: State | None) -> None:
         """Do what being in the new state means."""
         spec, now = record.run.spec, self.now
         record.deadline = None
@@ -195,7 +195,7 @@ class Book:
                 record.due_at = now + REPUBLISH_MS if record.push else now
                 count = int(record.push)
                 self.change(record, ready_at=to_time(now), nonce="", publications=count)
-                if publish:
+                if record.push:
                     self.push(record)
             case State.CLAIMED:
                 record.claims += 1

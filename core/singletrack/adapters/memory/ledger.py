@@ -16,7 +16,8 @@ from singletrack.operations import Operation
 
 R = TypeVar("R")
 
-_HANDLERS: dict[type, Callable[[Book, Any], Any]] = {
+#: Every operation, in the order of `singletrack.operations`.
+HANDLERS: dict[type, Callable[[Book, Any], Any]] = {
     ops.Submit: submitting.submit,
     ops.Published: submitting.published,
     ops.Claim: running.claim,
@@ -73,7 +74,7 @@ class MemoryLedger:
 
     def execute(self, operation: Operation[R]) -> R:
         """Perform one operation; see `singletrack.ledger.Ledger`."""
-        handler = _HANDLERS[type(operation)]
+        handler = HANDLERS[type(operation)]
         with self._lock:
             changes = len(self._book.changes)
             self._book.micros = self._micros()
