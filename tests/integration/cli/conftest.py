@@ -1,150 +1,17 @@
-"""`singletrack up` as a process of a test: in a folder of its own, on free ports."""
+"""Hands out `singletrack up`, and the programs of the private cluster."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import shutil
-import signal
-import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
 
 import pytest
+from integration.cli.up_process import StartUp, Up
 from support.servers import require
-from support.waiting import wait_until
 
-from singletrack_cli import parts, warden
 from singletrack_cli.controlplane import source as sources
 from singletrack_cli.controlplane.binaries import Binaries, search
-
-ROOT = Path(__file__).resolve().parents[3]
-COMPONENTS = ("core", "api", "worker", "operator", "cli")
-
-READY = 60.0
-END = 30.0
-
-
-def command_environ() -> dict[str, str]:
-    """The caller's environment, with this checkout's packages."""
-    path = os.pathsep.join(str(ROOT / name) for name in COMPONENTS)
-    return {**os.environ, "PYTHONPATH": path}
-
-
-class Up:
-    """One `singletrack up`."""
-
-    def __init__(self, folder: Path, *words: str, **environ: str) -> None:
-        self.folder = folder
-        self._log = folder / "up.log"
-        self._given = words
-        (folder / "data" / "up.json").unlink(missing_ok=True)
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "singletrack_cli", "up", *_usual(words), *words],
-                cwd=folder,
-                env={**command_environ(), **environ},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def ready(self) -> Up:
-        there = self.folder / "data" / "up.json"
-        wait_until(lambda: there.exists() or self.ended, READY, "the platform to be ready")
-        assert there.exists(), self.output
-        self.mark = self.state["mark"]
-        return self
-
-    @property
-    def ended(self) -> bool:
-        return self.process.poll() is not None
-
-    @property
-    def output(self) -> str:
-        return self._log.read_text(errors="replace")
-
-    @property
-    def state(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "data" / "up.json").read_text())
-        return found
-
-    def pid(self, part: str) -> int:
-        return int(self.state["parts"][part])
-
-    def left_over(self) -> list[int]:
-        """The processes of this platform that live."""
-        return list(warden.marked(f"{parts.MARK}={self.mark}".encode()))
-
-    def get(self, path: str) -> Any:
-        """What the API answers, refusals included."""
-        request = urllib.request.Request(self.state["api"] + path)
-        opener = urllib.request.build_opener(_Content())
-        with opener.open(request, timeout=10) as answer:
-            return json.loads(answer.read())
-
-    def starts_and_ends(self, query: str = "") -> Mapping[str, Any]:
-        """Run the start task over REST; how it ended."""
-        started = wait_until(lambda: self._started(query), 20, "a start to be accepted")
-
-        def ended() -> Any:
-            with contextlib.suppress(OSError):
-                status = self.get(f"/status?task_id={started}")
-                return status if status.get("status") not in {"PENDING", "STARTED"} else None
-            return None
-
-        found: Mapping[str, Any] = wait_until(ended, 20, f"run {started} to end")
-        return found
-
-    def shell(self, script: str) -> str:
-        """What a person gets in another terminal, after `source data/env`."""
-        done = subprocess.run(
-            ["/bin/sh", "-c", f". data/env; {script}"],
-            cwd=self.folder,
-            env=command_environ(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def interrupt(self, number: signal.Signals = signal.SIGINT) -> int:
-        """Stop it as Ctrl-C does, and answer its exit code."""
-        self.process.send_signal(number)
-        return self.process.wait(END)
-
-    def close(self) -> None:
-        if not self.ended:
-            self.process.kill()
-            self.process.wait()
-
-    def _started(self, query: str) -> Any:
-        with contextlib.suppress(OSError):
-            return self.get(f"/start{query}").get("id")
-        return None
-
-
-class _Content(urllib.request.HTTPErrorProcessor):
-    """An error status is an answer like any other."""
-
-    def http_response(self, _request: Any, response: Any) -> Any:
-        return response
-
-
-def _usual(words: tuple[str, ...]) -> list[str]:
-    port = [] if "--api-port" in words else ["--api-port", "0"]
-    return [*port, "--data", "data"]
-
-
-class StartUp(Protocol):
-    """Starts one in the test's folder; it is ended with the test."""
-
-    def __call__(self, *words: str, **environ: str) -> Up: ...
 
 
 @pytest.fixture
@@ -155,7 +22,6 @@ def start_up(tmp_path: Path) -> Iterator[StartUp]:
         started.append(Up(tmp_path, *words, **environ))
         return started[-1]
 
-    require(shutil.which("sh"), "sh", "any system has it")
     yield start
     for each in started:
         each.close()
