@@ -81,9 +81,10 @@ def test_a_run_may_end_by_itself_unless_somebody_hurries(start_up: StartUp) -> N
 
 def test_the_third_time_it_gives_up_waiting_and_still_leaves_nothing(start_up: StartUp) -> None:
     up, pids = with_a_stubborn_run(start_up)
-    for said in ("stopping", "hurrying"):
-        up.process.send_signal(signal.SIGINT)
-        wait_until(lambda said=said: f"| {said}" in up.output)
+    up.process.send_signal(signal.SIGINT)
+    wait_until(lambda: "| stopping" in up.output)
+    up.process.send_signal(signal.SIGINT)
+    wait_until(lambda: "| hurrying" in up.output)
     up.process.send_signal(signal.SIGINT)
     assert up.process.wait(5) == 130
     wait_until(lambda: not any(map(alive, pids)), what="every process to end")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -77,17 +77,18 @@ class Up:
 
     def get(self, path: str) -> Any:
         """What the API answers, refusals included."""
-        request = urllib.request.Request(self.state["api"] + path)
-        opener = urllib.request.build_opener(_Content())
-        with opener.open(request, timeout=10) as answer:
-            return json.loads(answer.read())
+        host, _, port = self.state["api"].removeprefix("http://").partition(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=10)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            return json.loads(connection.getresponse().read())
 
     def starts_and_ends(self, query: str = "") -> Mapping[str, Any]:
         """Run the start task over REST; how it ended."""
         started = wait_until(lambda: self._started(query), 20, "a start to be accepted")
 
         def ended() -> Any:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, http.client.HTTPException):
                 status = self.get(f"/status?task_id={started}")
                 return status if status.get("status") not in {"PENDING", "STARTED"} else None
             return None
@@ -119,16 +120,9 @@ class Up:
             self.process.wait()
 
     def _started(self, query: str) -> Any:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, http.client.HTTPException):
             return self.get(f"/start{query}").get("id")
         return None
-
-
-class _Content(urllib.request.HTTPErrorProcessor):
-    """An error status is an answer like any other."""
-
-    def http_response(self, _request: Any, response: Any) -> Any:
-        return response
 
 
 def _usual(words: tuple[str, ...]) -> list[str]:
