@@ -85,7 +85,9 @@ TRANSITIONS: dict[State | None, frozenset[State]] = {
         {State.CLAIMED, State.QUEUED, State.CANCELLED, State.SUPERSEDED, State.EXPIRED}
         | {State.FAILED}
     ),
-    State.CLAIMED: frozenset({State.READY, State.RUNNING, State.CANCELLED, State.FAILED}),
+    State.CLAIMED: frozenset(
+        {State.READY, State.RUNNING, State.CANCELLED, State.FAILED, State.LOST}
+    ),
     State.RUNNING: frozenset(
         {State.READY, State.SUCCEEDED, State.FAILED, State.TIMED_OUT, State.LOST, State.CANCELLED}
     ),

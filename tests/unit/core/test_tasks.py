@@ -1,10 +1,20 @@
 import pytest
+from celery import Celery
 
 from singletrack import context, task
 from singletrack.errors import InvalidParameters
 from singletrack.policies import Policy
 from singletrack.run import Progress
 from singletrack.tasks import Execution, declaration_of, describe, parameters_schema
+
+
+@pytest.fixture(autouse=True)
+def _an_app():
+    """Shared tasks belong to the current app; another test may have left one that is closed."""
+    app = Celery("tests", broker="memory://")
+    app.finalize()
+    yield
+    app.close()
 
 
 @task(name="tests.plain")

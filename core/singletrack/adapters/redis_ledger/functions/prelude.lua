@@ -173,9 +173,11 @@ local function limit(r, field, at)
   if r[field] ~= '' then redis.call('ZADD', P .. 'deadlines', int(at + r[field]), r.id) end
 end
 
+-- A queue whose key has become something else is left alone: the outbox tries again.
 local function push(r)
   local envelope = r.envelope or redis.call('HGET', P .. 'run:' .. r.id, 'envelope')
-  redis.call('LPUSH', r.queue, envelope)
+  local kind = redis.call('TYPE', r.queue).ok
+  if kind == 'list' or kind == 'none' then redis.call('LPUSH', r.queue, envelope) end
 end
 
 local enter = {

@@ -36,7 +36,7 @@ register('reassert', {}, function(args)
   redis.call('HSET', P .. 'meta', 'token', int(floor))
   local r = fetch(id)
   if is_blessed() or (r and not TRANSITIONS[r.state]) then return { 'DROP', r and r.state or '' } end
-  displace(args[7], id)
+  displace(r and r.lock or args[7], id)
   if r and r.state ~= 'RUNNING' then
     leave(r)
     count('runs|state=' .. r.state, -1)
