@@ -103,10 +103,9 @@ def task(
     def declare(body: Callable[..., Any]) -> Any:
         if lock and "{" in lock:
             _check_template(lock, body)
-        options = {**({"queue": queue} if queue else {}), **celery_options}
         # celery-types lists the options it knows; ours travels as an attribute of the task.
         shared_task: Any = celery.shared_task
-        return shared_task(**options, **{_DECLARATION: declared})(body)
+        return shared_task(**celery_options, **{_DECLARATION: declared})(body)
 
     return declare if function is None else declare(function)
 

@@ -60,7 +60,7 @@ def checkout(tmp_path: Path) -> Checkout:
 def test_the_second_call_does_nothing(checkout: Checkout) -> None:
     assert checkout.install().returncode == 0
     assert checkout.install().stdout == ""
-    assert checkout.calls == ["sync --frozen --all-extras --quiet"]
+    assert checkout.calls == ["sync --frozen --all-extras --compile-bytecode --quiet"]
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "uv.lock"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery, current_app, signals
+from kombu.utils.functional import maybe_list
 
 from singletrack.errors import ConfigurationError
 from singletrack.settings import Settings
@@ -33,6 +34,7 @@ def install(app: Celery, settings: Settings | None = None) -> Celery:
     """
     settings = settings or Settings()
     app.conf.update(configuration(settings))
+    app.conf.task_routes = [_route, *maybe_list(app.conf.task_routes or [])]
     attach_settings(app, settings)
     app.on_after_finalize.connect(_prepare_tasks, weak=False)
     signals.worker_init.connect(_start_main, weak=False)
@@ -70,6 +72,14 @@ def configuration(settings: Settings) -> dict[str, Any]:
             "retry_on_timeout": False,
         },
     }
+
+
+def _route(
+    name: str, args: Any, kwargs: Any, options: Any, task: Any = None, **_: Any
+) -> dict[str, str] | None:
+    """Send a task declared with a queue to that queue."""
+    declared = declaration_of(task)
+    return {"queue": declared.queue} if declared and declared.queue else None
 
 
 def _prepare_tasks(sender: Celery, **_: Any) -> None:
