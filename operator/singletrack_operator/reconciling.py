@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 
@@ -38,6 +39,7 @@ class Reconciler:
         self._catalogue = CachedCatalogue(around.ledger)
         self._missing_since: dict[str, float] = {}
         self._outages: set[str] = set()
+        self._in_turn = asyncio.Lock()
 
     async def work(self) -> None:
         """Take keys and look at them, until cancelled."""
@@ -46,7 +48,7 @@ class Reconciler:
             uid = await queue.take()
             begun, result = time.monotonic(), "ok"
             try:
-                await self.look(uid)
+                await self._look_in_turn(uid)
                 queue.done(uid)
             except SingletrackError as error:
                 result = "error"
@@ -59,6 +61,15 @@ class Reconciler:
             finally:
                 spent = time.monotonic() - begun
                 self._around.metrics.reconcile_seconds.labels(result=result).observe(spent)
+
+    async def _look_in_turn(self, uid: str) -> None:
+        """Look; new TaskRuns one after the other, so that they get in line in their order."""
+        taskrun = self._around.store.get(uid)
+        if taskrun is None or taskrun.status.get("runID"):
+            await self.look(uid)
+            return
+        async with self._in_turn:
+            await self.look(uid)
 
     async def look(self, uid: str) -> None:
         """Bring one TaskRun and its record into agreement, one step further."""

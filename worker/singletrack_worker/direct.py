@@ -12,9 +12,13 @@ from celery import Celery
 from singletrack.adapters.celery_broker import make_envelope
 from singletrack.admission import Defaults, RunRequest, resolve
 from singletrack.catalogue import CatalogueEntry
+from singletrack.errors import ParametersTooLarge
 from singletrack.locks import qualify
 from singletrack.run import Door, RunSpec
 from singletrack.tasks import declaration_of, describe
+
+#: The largest message of a producer that the ledger keeps a copy of.
+MAX_MESSAGE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,7 @@ class DirectRuns:
 
         Raises:
             InvalidParameters: the lock's template needs a parameter the message does not have.
+            ParametersTooLarge: the ledger would have to keep more than a megabyte for it.
         """
         request = RunRequest(
             run_id=message.run_id,
@@ -61,7 +66,13 @@ class DirectRuns:
         if entry and entry.lock and message.args:
             named = _named(self._app.tasks[message.task].run, message)
         spec = resolve(request, entry, self._defaults, named)
-        return replace(spec, envelope=make_envelope(self._app, spec))
+        envelope = make_envelope(self._app, spec)
+        if len(envelope) > MAX_MESSAGE_BYTES:
+            raise ParametersTooLarge(
+                f"the message takes {len(envelope)} bytes, the limit is {MAX_MESSAGE_BYTES}; "
+                "pass a reference to the data instead"
+            )
+        return replace(spec, envelope=envelope)
 
     def _entry(self, name: str) -> CatalogueEntry | None:
         if name not in self._entries:
@@ -71,13 +82,11 @@ class DirectRuns:
         return self._entries[name]
 
 
-def unlockable(message: Message, namespace: str) -> RunSpec:
-    """The run of a message whose lock cannot be named: alone on a lock of its own, not started."""
+def refused(message: Message, namespace: str) -> RunSpec:
+    """The run of a message that cannot be specified: alone on a lock of its own, not started."""
     return RunSpec(
         run_id=message.run_id,
         task=message.task,
-        args=message.args,
-        kwargs=message.kwargs,
         namespace=namespace,
         lock=qualify(namespace, f"unnamed/{message.run_id}"[:200]),
     )

@@ -14,13 +14,13 @@ from enum import StrEnum
 import structlog
 
 from singletrack import operations as ops
-from singletrack.errors import InvalidParameters, LedgerError
+from singletrack.errors import IntakeError, InvalidParameters, LedgerError, ParametersTooLarge
 from singletrack.operations import Grant, Verdict
 from singletrack.run import RunSpec
 from singletrack_worker import outcomes
 from singletrack_worker.agent.client import AgentError
 from singletrack_worker.claimed import ClaimedRun
-from singletrack_worker.direct import Message, unlockable
+from singletrack_worker.direct import Message, refused
 from singletrack_worker.runtime import Runtime
 
 log = structlog.get_logger()
@@ -82,7 +82,7 @@ class Gate:
         """Record a producer's run: claimed at once if its lock is free, parked if it is held."""
         try:
             spec = self._specify(message)
-        except InvalidParameters as error:
+        except (InvalidParameters, ParametersTooLarge) as error:
             self._refuse(message, error)
             return None
         submission = self._runtime.ledger.execute(
@@ -95,12 +95,13 @@ class Gate:
         )
         return submission.grant
 
-    def _refuse(self, message: Message, error: InvalidParameters) -> None:
-        """Record a run whose lock cannot be named as failed, so that its caller learns why."""
-        spec, nonce = unlockable(message, self._runtime.settings.run.namespace), _nonce()
+    def _refuse(self, message: Message, error: IntakeError) -> None:
+        """Record a run that cannot be accepted as failed, so that its caller learns why."""
+        spec, nonce = refused(message, self._runtime.settings.run.namespace), _nonce()
         ledger = self._runtime.ledger
         ledger.execute(ops.Submit(spec=spec, claim_nonce=nonce, worker=self._runtime.worker))
-        outcome = outcomes.failed("InvalidParams", str(error))
+        reason = "ParamsTooLarge" if isinstance(error, ParametersTooLarge) else "InvalidParams"
+        outcome = outcomes.failed(reason, str(error))
         ledger.execute(
             ops.Finish(run_id=spec.run_id, nonce=nonce, outcome=outcome, celery_meta=True)
         )

@@ -50,18 +50,6 @@ def test_every_claim_holds(environ: dict[str, str], tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_works_without_curl(environ: dict[str, str], tmp_path: Path) -> None:
-    few = tmp_path / "few-programs"
-    few.mkdir()
-    for program in ("sh", "grep", "cat"):
-        (few / program).symlink_to(f"/bin/{program}")
-    done = subprocess.run(
-        COMMAND, env={**environ, "PATH": str(few)}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "$ curl -s http://127.0.0.1:" in done.stdout
-
-
 def test_interrupted_it_leaves_nothing(environ: dict[str, str], tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("wb") as out:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from integration.cli.up_process import StartUp
+from integration.cli.up_process import StartUp, Up
 from support.redis_servers import RedisServer
 from support.waiting import wait_until
 
@@ -28,21 +29,26 @@ def test_it_starts_runs_a_task_and_ctrl_c_leaves_no_process(start_up: StartUp) -
     assert not (up.folder / "data" / "up.json").exists()
 
 
-def test_its_screen_can_be_followed_in_another_terminal(start_up: StartUp) -> None:
-    up = start_up().ready()
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """One for the tests that only look."""
+    up = Up(tmp_path_factory.mktemp("up")).ready()
+    yield up
+    up.interrupt()
+    up.close()
+
+
+def test_its_screen_can_be_followed_in_another_terminal(up: Up) -> None:
     wait_until(lambda: "Ctrl-C stops everything" in up.output)
     [command] = [line for line in up.output.splitlines() if ".delay(" in line]
     assert up.shell(command).strip() == "Hello Bob!"
     assert up.state["redis"] not in up.output  # nor is the password on anybody's screen
-    assert up.interrupt(signal.SIGTERM) == 0
 
 
-def test_log_lines_stand_behind_the_name_of_their_part(start_up: StartUp) -> None:
-    up = start_up().ready()
+def test_log_lines_stand_behind_the_name_of_their_part(up: Up) -> None:
     up.starts_and_ends()
     wait_until(lambda: "worker   | " in up.output and "run_finished" in up.output)
     assert "valkey   | " not in up.output
-    up.interrupt()
 
 
 def test_the_data_stays_for_the_next_time(start_up: StartUp) -> None:
@@ -85,12 +91,6 @@ def test_a_given_server_is_used_instead_of_the_embedded_one(
     assert any(key.startswith("{st}:") for key in fresh_valkey.client().scan_iter())
     up.interrupt()
     assert fresh_valkey.alive
-
-
-def test_verbose_shows_the_start_too(start_up: StartUp) -> None:
-    up = start_up("--verbose").ready()
-    assert "Ready to accept connections" in up.output
-    up.interrupt()
 
 
 def test_a_signal_while_it_starts_stops_it(start_up: StartUp) -> None:

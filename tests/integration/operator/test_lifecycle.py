@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from integration.operator.cluster import SOON, Cluster, HandWorker, OperatorProcess, taskrun
@@ -63,6 +64,33 @@ def test_who_comes_first_in_line_goes_first(cluster: Cluster, worker: HandWorker
     worker.finish(first)
     worker.until_state(urgent, State.READY)
     assert worker.state(late) is State.QUEUED
+
+
+def test_many_created_at_once_get_in_line_in_the_order_of_their_creation(
+    cluster: Cluster, worker: HandWorker
+) -> None:
+    names = [f"n{number:02}" for number in range(20)]
+    manifests = {"apiVersion": "v1", "kind": "List", "items": [taskrun(name) for name in names]}
+    cluster.do("create", "-f", "-", stdin=manifests)
+    created = [_created(cluster, name) for name in names]
+    runs = [_recorded(worker, it) for it in created]
+    by_creation = sorted(zip(created, runs, strict=True), key=lambda pair: _version(pair[0]))
+    sequence = [run.sequence for _, run in by_creation]
+    assert sequence == sorted(sequence)
+
+
+def _created(cluster: Cluster, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = wait_until(lambda: cluster.get(name))
+    return found
+
+
+def _recorded(worker: HandWorker, created: dict[str, Any]) -> Any:
+    return wait_until(lambda: worker.run(created), SOON, "a record")
+
+
+def _version(created: dict[str, Any]) -> tuple[str, str]:
+    metadata = created["metadata"]
+    return metadata["creationTimestamp"], metadata["name"]
 
 
 def test_a_refused_run_names_the_holder(cluster: Cluster, worker: HandWorker) -> None:

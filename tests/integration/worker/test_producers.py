@@ -147,6 +147,26 @@ def test_a_lock_that_cannot_be_named_fails_the_run_and_says_why(platform, python
     assert "FAILURE a lock key must be printable" in python(code)
 
 
+def test_a_message_too_large_to_keep_fails_the_run_and_the_worker_goes_on(platform, python):
+    platform.start_worker()
+    code = (
+        "r = dummy_task.delay(name='x' * 10_000_000)\n"
+        "try: r.get(timeout=20)\n"
+        "except Exception as error: print(r.status, error)\n"
+        "print(add.delay(1, 2).get(timeout=20))"
+    )
+    refused, answer = python(code).splitlines()
+    assert refused.startswith("FAILURE the message takes")
+    assert answer == "3"
+
+
+def test_a_message_for_a_task_nobody_knows_is_dropped_in_one_line(platform, python):
+    platform.start_worker()
+    code = "app.send_task('nobody_knows'); print(add.delay(1, 2).get(timeout=20))"
+    assert python(code) == "3"
+    assert platform.worker_log().count("Received unregistered task") == 1
+
+
 def test_wrong_arguments_fail_the_run_with_pythons_own_words(platform, python):
     platform.start_worker()
     code = (

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.server
 import io
 import os
+import threading
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,7 @@ import pytest
 import yaml
 
 from singletrack.lifecycle import State
-from singletrack_cli.demo import evidence, story
+from singletrack_cli.demo import evidence, fetch, story
 from singletrack_cli.demo.errors import ClaimFailed, CommandFailed
 from singletrack_cli.demo.stage import Setting, Stage
 
@@ -30,6 +34,24 @@ RUN: dict[str, Any] = {
     "attempt": 1,
     "lock": {"key": "default/a", "fencingToken": 3},
 }
+
+
+@contextlib.contextmanager
+def serving(answers: dict[str, tuple[int, str]]) -> Iterator[str]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, text = answers[self.path]
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 @pytest.fixture
@@ -72,6 +94,21 @@ def test_a_claim_that_does_not_hold_ends_the_story_with_a_sentence(stage: Stage)
     with pytest.raises(ClaimFailed, match="it does not hold that pigs fly: none did"):
         stage.claim("pigs fly", False, "none did")
     assert stage.claims == 0
+
+
+def test_the_stand_in_for_curl_shows_what_a_server_says_errors_included(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with serving({"/good": (200, "fine"), "/bad": (404, "nothing here")}) as url:
+        assert fetch.main(["-s", f"{url}/good"]) == 0
+        assert fetch.main(["-s", f"{url}/bad"]) == 0
+    assert capsys.readouterr().out == "finenothing here"
+
+
+def test_the_stand_in_for_curl_goes_nowhere_else(capsys: pytest.CaptureFixture[str]) -> None:
+    assert fetch.main(["-s", "http://example.org"]) == 2
+    assert fetch.main([]) == 2
+    assert "of this machine" in capsys.readouterr().err
 
 
 def test_counters_are_read_by_their_labels_and_nothing_that_is_zero() -> None:
