@@ -7,7 +7,7 @@ import sys
 import typer
 
 from singletrack.errors import SingletrackError
-from singletrack_cli import options, up, version
+from singletrack_cli import command_line, up, version
 
 _INTERRUPTED = 130
 
@@ -20,7 +20,7 @@ app = typer.Typer(
     help="Background tasks that run **one at a time per lock**.",
     epilog="Start here: `singletrack up`, then `curl localhost:8000/start` in another terminal.",
 )
-app.command("up", epilog=up.EXAMPLES)(options.command(up.up))
+app.command("up", epilog=up.EXAMPLES)(command_line.command(up.up))
 app.command("version")(version.version)
 
 

@@ -2,59 +2,79 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 DEMO_TASKS = "singletrack_worker.demo_tasks"
 
-_TASKS = "Where your tasks are: a module, or several separated by commas; else a few demo tasks."
-_RELOAD = "Start a new worker when a file of the task modules changes; the old one ends its runs."
-_KUBERNETES = "Add a private Kubernetes API server and the operator, for kubectl and TaskRuns."
-_KUBECONFIG = "Use this cluster instead of a private one; its current context is only read."
-_INSTALL_CRD = "Let --kubeconfig put the TaskRun resource into that cluster."
-_REDIS = "Use this Redis or Valkey (redis://[:password@]host:port/db) instead of the embedded one."
-_API_PORT = "Where the REST API listens on this machine; 0 takes any free port."
-_CONCURRENCY = "How many runs may execute at the same time."
-_DATA = "Where data is kept between calls: records, Kubernetes objects, passwords."
-_VERBOSE = "Also show what the parts say while they start, and the Valkey server's log."
+_KUBERNETES = {"rich_help_panel": "Kubernetes"}
+_PLACES = {"rich_help_panel": "Places"}
+_NAMELESS = {"show_default": False}
 
-_KUBERNETES_PANEL = "Kubernetes"
-_PLACES_PANEL = "Places"
+
+def _option(default: Any, says: str, **more: Any) -> Any:
+    """A field with what the command line says about it, in the words of `typer.Option`."""
+    return field(default=default, metadata={"help": says, **more})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """The options of `singletrack up`."""
 
-    tasks: Annotated[str, typer.Option(metavar="MODULE", help=_TASKS, show_default=False)] = ""
-    reload: Annotated[bool, typer.Option("--reload", help=_RELOAD)] = False
-    concurrency: Annotated[int, typer.Option(min=1, max=512, help=_CONCURRENCY)] = 2
-    verbose: Annotated[bool, typer.Option("--verbose", help=_VERBOSE)] = False
-    kubernetes: Annotated[
-        bool, typer.Option("--kubernetes", help=_KUBERNETES, rich_help_panel=_KUBERNETES_PANEL)
-    ] = False
-    kubeconfig: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help=_KUBECONFIG, rich_help_panel=_KUBERNETES_PANEL),
-    ] = None
-    install_crd: Annotated[
-        bool, typer.Option("--install-crd", help=_INSTALL_CRD, rich_help_panel=_KUBERNETES_PANEL)
-    ] = False
-    redis: Annotated[
-        str,
-        typer.Option(metavar="URL", help=_REDIS, show_default=False, rich_help_panel=_PLACES_PANEL),
-    ] = ""
-    api_port: Annotated[
-        int, typer.Option(min=0, max=65535, help=_API_PORT, rich_help_panel=_PLACES_PANEL)
-    ] = 8000
-    data: Annotated[
-        Path, typer.Option(metavar="FOLDER", help=_DATA, rich_help_panel=_PLACES_PANEL)
-    ] = Path(".singletrack")
+    tasks: str = _option(
+        "",
+        "Where your tasks are: a module, or several separated by commas; else a few demo tasks.",
+        metavar="MODULE",
+        **_NAMELESS,
+    )
+    reload: bool = _option(
+        False,
+        "Start a new worker when a file of the task modules changes; the old one ends its runs.",
+    )
+    concurrency: int = _option(
+        2, "How many runs may execute at the same time.", metavar="N", min=1, max=512
+    )
+    verbose: bool = _option(
+        False, "Also show what the parts say while they start, and the Valkey server's log."
+    )
+    kubernetes: bool = _option(
+        False,
+        "Add a private Kubernetes API server and the operator, for kubectl and TaskRuns.",
+        **_KUBERNETES,
+    )
+    kubeconfig: Path | None = _option(
+        None,
+        "Use this cluster instead of a private one; its current context is only read.",
+        metavar="FILE",
+        **_KUBERNETES,
+    )
+    install_crd: bool = _option(
+        False, "Let --kubeconfig put the TaskRun resource into that cluster.", **_KUBERNETES
+    )
+    redis: str = _option(
+        "",
+        "Use this Redis or Valkey (redis://[:password@]host:port/db) instead of the embedded one.",
+        metavar="URL",
+        **_NAMELESS,
+        **_PLACES,
+    )
+    api_port: int = _option(
+        8000,
+        "Where the REST API listens on this machine; 0 takes any free port.",
+        metavar="PORT",
+        min=0,
+        max=65535,
+        **_PLACES,
+    )
+    data: Path = _option(
+        Path(".singletrack"),
+        "Where data is kept between calls: records, Kubernetes objects, passwords.",
+        metavar="FOLDER",
+        **_PLACES,
+    )
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -70,14 +90,11 @@ class Options:
     def private_cluster(self) -> bool:
         return self.kubernetes and self.kubeconfig is None
 
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), default=str)
 
-def command(act: Callable[[Options], int]) -> Callable[..., None]:
-    """A function typer can read: it takes the fields of `Options` and hands over the value."""
-
-    def with_options(**given: Any) -> None:
-        raise typer.Exit(act(Options(**given)))
-
-    # typer reads a function's signature, and a function of ten parameters is what we do not want.
-    with_options.__signature__ = inspect.signature(Options, eval_str=True)  # type: ignore[attr-defined]
-    with_options.__doc__ = act.__doc__
-    return with_options
+    @classmethod
+    def from_json(cls, text: str) -> Options:
+        given: Mapping[str, Any] = json.loads(text)
+        paths = {name: given[name] and Path(given[name]) for name in ("kubeconfig", "data")}
+        return cls(**{**given, **paths})

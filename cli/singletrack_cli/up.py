@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 
-from singletrack_cli import checking
-from singletrack_cli.controlplane import Binaries, ensure
-from singletrack_cli.controlplane.build_progress import BuildProgress
+from singletrack_cli import handover
 from singletrack_cli.options import Options
-from singletrack_cli.session import Session
-from singletrack_cli.terminal import Terminal
 
 EXAMPLES = """
 **Examples**
@@ -35,18 +30,6 @@ def up(options: Options) -> int:
     parts log comes below, each line behind its part's name. A part that dies is started again.
     Ctrl-C stops everything in order; the data stays in the folder `.singletrack`.
     """
-    environ = dict(os.environ)
-    checking.check(options)
-    with checking.only_user_of(options.data):
-        programs = ensure(environ, BuildProgress(sys.stderr)) if options.private_cluster else None
-        terminal = Terminal(sys.stdout, environ, verbose=options.verbose)
-        try:
-            return asyncio.run(_session(options, environ, terminal, programs))
-        finally:
-            terminal.close()
-
-
-async def _session(
-    options: Options, environ: dict[str, str], terminal: Terminal, programs: Binaries | None
-) -> int:
-    return await Session(options, environ, terminal).run(programs)
+    # The same process goes on without what reading the command line has loaded: 10 MB for ever.
+    command = [sys.executable, "-P", "-m", "singletrack_cli.hosting"]
+    os.execve(sys.executable, command, handover.packed(options, os.environ))  # noqa: S606

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -170,6 +171,36 @@ async def test_the_same_name_and_wish_again_is_the_same_run(
     assert again.run_id == first.run_id
     with pytest.raises(RunConflict):
         await intake.submit(replace(request, params={"name": "Al"}))
+
+
+async def test_asked_again_while_it_holds_the_lock_itself_it_is_not_refused(
+    cluster: Cluster, intake: KubernetesIntake
+) -> None:
+    request = a_request(cluster, name="by-key", params={"name": "Bob"}, policy=Policy.REJECT)
+    first, again = await intake.submit(request), await intake.submit(request)
+
+    assert again.run_id == first.run_id
+
+
+async def test_a_caller_who_gives_up_leaves_nothing_behind(
+    cluster: Cluster, intake: KubernetesIntake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    created = intake._create
+
+    async def create_then_hang(*arguments: Any) -> Any:
+        found = await created(*arguments)
+        monkeypatch.setattr(intake._ledger, "execute", never)
+        return found
+
+    monkeypatch.setattr(intake, "_create", create_then_hang)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1.0):
+            await intake.submit(a_request(cluster))
+    assert names(cluster) == []
 
 
 async def test_a_cancel_stands_in_both_places(

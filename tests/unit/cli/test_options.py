@@ -13,9 +13,11 @@ import typer
 from typer.testing import CliRunner
 
 from singletrack_cli import __main__ as entry
+from singletrack_cli import handover
+from singletrack_cli.command_line import command
 from singletrack_cli.demo import __main__ as demo_entry
 from singletrack_cli.main import app
-from singletrack_cli.options import Options, command
+from singletrack_cli.options import Options
 
 
 def parsed(*words: str) -> Options:
@@ -52,6 +54,14 @@ def test_every_option_can_be_given() -> None:
         api_port=1,
         data=Path("d"),
     )
+
+
+@pytest.mark.parametrize(
+    "options", [Options(), Options(kubeconfig=Path("a b"), redis="redis://:x@h", reload=True)]
+)
+def test_the_options_survive_the_way_to_the_next_process(options: Options) -> None:
+    environ = handover.packed(options, {"HOME": "/root"})
+    assert handover.unpacked(environ) == (options, {"HOME": "/root"})
 
 
 def test_a_given_cluster_takes_the_place_of_the_private_one() -> None:

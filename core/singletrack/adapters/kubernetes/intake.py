@@ -7,6 +7,7 @@ anything is created, and if somebody was faster all the same, what was created i
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
@@ -99,6 +100,8 @@ class KubernetesIntake:
         """Refuse now what the ledger would refuse, before there is a resource."""
         lock = await self._ledger.execute(GetLock(lock=resolved.lock))
         owner = await self._ledger.execute(GetRun(run_id=lock.owner)) if lock.owner else None
+        if owner is not None and _is_same(owner.spec, resolved):
+            return  # asked again: it holds the lock itself
         view = LockView(
             held=owner is not None,
             holder_cancelling=owner is not None and owner.cancellation is not None,
@@ -138,8 +141,8 @@ class KubernetesIntake:
         spec = replace(spec, envelope=self._broker.envelope(spec))
         try:
             submission = await self._ledger.execute(Submit(spec=spec, push=self._broker.in_ledger))
-        except LedgerError:
-            await self._undo(taskrun)
+        except (LedgerError, asyncio.CancelledError):
+            await self._undo(taskrun)  # the caller is told that nothing was accepted
             raise
         if submission.state is State.REJECTED:
             await self._undo(taskrun)
@@ -158,6 +161,11 @@ class KubernetesIntake:
         """Who held the lock when the operator was faster in submitting this run."""
         record = await self._ledger.execute(GetRun(run_id=run_id))
         return (record and record.holder) or Holder(run_id="")
+
+
+def _is_same(one: RunSpec, other: RunSpec) -> bool:
+    """Whether both come from one named TaskRun."""
+    return bool(other.name) and (one.namespace, one.name) == (other.namespace, other.name)
 
 
 def _state_of(taskrun: TaskRun) -> State | None:
