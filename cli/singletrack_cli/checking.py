@@ -45,22 +45,21 @@ def check(options: Options) -> None:
         )
     if options.kubeconfig is not None and not options.kubeconfig.is_file():
         raise CannotStart(f"--kubeconfig: there is no file {options.kubeconfig}")
+    if options.api_port:
+        check_port(options.api_port)
     _check_installed(_NEEDED | (_NEEDED_WITH_OPERATOR if options.with_operator else {}))
     if not all(options.modules):
         raise CannotStart(f"--tasks {options.tasks!r} has an empty name; write module,module")
 
 
-def choose_api_port(port: int) -> int:
-    """The port that was asked for, or a free one for 0.
+def check_port(port: int) -> None:
+    """See that the API can listen there.
 
     Raises:
         CannotStart: it is taken, or not for us.
     """
-    if port == 0:
-        return free_port()
     try:
-        with socket.create_server(("127.0.0.1", port)):
-            return port
+        socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise CannotStart(

@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from singletrack_cli import checking, parts, readiness
 from singletrack_cli.concurrently import together
-from singletrack_cli.controlplane import Binaries
+from singletrack_cli.controlplane import Binaries, ports
 from singletrack_cli.embedded_valkey import EmbeddedValkey
 from singletrack_cli.errors import CannotStart
 from singletrack_cli.options import Options
-from singletrack_cli.parts import Site
+from singletrack_cli.parts import Part, Site
 from singletrack_cli.private_cluster import PrivateCluster
 from singletrack_cli.supervising import Keeper, MakePart
 from singletrack_cli.terminal import Terminal
@@ -54,8 +55,8 @@ class LocalPlatform:
         self.cluster: PrivateCluster | None = None
         self.site = Site(
             redis_url=plan.options.redis,
-            api_port=checking.choose_api_port(plan.options.api_port),
-            operator_port=checking.free_port() if plan.options.with_operator else 0,
+            api_port=plan.options.api_port,
+            operator_port=0,
             api_kubeconfig=plan.options.kubeconfig,
             operator_kubeconfig=plan.options.kubeconfig,
             start_task=plan.start_task,
@@ -85,12 +86,9 @@ class LocalPlatform:
             CannotStart: one of the parts did not get ready. Call `stop` all the same.
         """
         if self._plan.valkey is not None:
-            await self._start_valkey(self._plan.valkey)
+            await self._keep_somewhere("valkey", partial(self._place_valkey, self._plan.valkey))
         await together(self._keep("worker", self._worker), self._start_cluster())
-        doors = [self._keep("api", lambda _: parts.api(self._options, self.site, self._environ))]
-        if self._options.with_operator:
-            doors.append(self._keep("operator", lambda _: parts.operator(self.site, self._environ)))
-        await together(*doors)
+        await together(self._start_api(), self._start_operator())
         await self._accepting()
 
     async def renew_worker(self) -> None:
@@ -105,10 +103,10 @@ class LocalPlatform:
             await self.cluster.stop(hurry)
         await self._end("valkey", hurry)
 
-    async def _start_valkey(self, program: Path) -> None:
+    def _place_valkey(self, program: Path) -> tuple[int, MakePart]:
         server = EmbeddedValkey.prepare(program, self._options.data.absolute() / "valkey")
         self.site = replace(self.site, redis_url=server.url)
-        await self._keep("valkey", lambda _: server.part(self._environ, self._plan.mark))
+        return server.port, lambda _: server.part(self._environ, self._plan.mark)
 
     async def _start_cluster(self) -> None:
         if self._plan.programs is None:
@@ -127,11 +125,47 @@ class LocalPlatform:
             operator_kubeconfig=self.cluster.operator_kubeconfig,
         )
 
+    async def _start_api(self) -> None:
+        def make(_: int) -> Part:
+            return parts.api(self._options, self.site, self._environ)
+
+        def place() -> tuple[int, MakePart]:
+            self.site = replace(self.site, api_port=checking.free_port())
+            return self.site.api_port, make
+
+        if self._options.api_port:
+            await self._keep("api", make)
+        else:
+            await self._keep_somewhere("api", place)
+
+    async def _start_operator(self) -> None:
+        def place() -> tuple[int, MakePart]:
+            self.site = replace(self.site, operator_port=checking.free_port())
+            return self.site.operator_port, lambda _: parts.operator(self.site, self._environ)
+
+        if self._options.with_operator:
+            await self._keep_somewhere("operator", place)
+
+    async def _keep_somewhere(self, name: str, place: Callable[[], tuple[int, MakePart]]) -> None:
+        """On a port of our choice; on another one if somebody else has just taken that."""
+        now = asyncio.Event()
+        now.set()
+        for is_last in (False, False, True):
+            port, make = place()
+            try:
+                await self._keep(name, make)
+            except CannotStart:
+                await self._end(name, now)
+                if is_last or ports.is_free(port):
+                    raise
+            else:
+                return
+
     async def _keep(self, name: str, make: MakePart) -> None:
         self._keepers[name] = Keeper(name, make, self._terminal, self._changed)
         await self._keepers[name].start()
 
-    def _worker(self, generation: int) -> parts.Part:
+    def _worker(self, generation: int) -> Part:
         return parts.worker(self._options, self.site, self._environ, generation)
 
     async def _end(self, name: str, hurry: asyncio.Event) -> None:

@@ -1,80 +1,33 @@
-"""What `singletrack up` can be told: one value, from which the command's options are made."""
+"""What `singletrack up` can be told, as one value; `command_line` says it in words."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 DEMO_TASKS = "singletrack_worker.demo_tasks"
-
-_KUBERNETES = {"rich_help_panel": "Kubernetes"}
-_PLACES = {"rich_help_panel": "Places"}
-_NAMELESS = {"show_default": False}
-
-
-def _option(default: Any, says: str, **more: Any) -> Any:
-    """A field with what the command line says about it, in the words of `typer.Option`."""
-    return field(default=default, metadata={"help": says, **more})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """The options of `singletrack up`."""
 
-    tasks: str = _option(
-        "",
-        "Where your tasks are: a module, or several separated by commas; else a few demo tasks.",
-        metavar="MODULE",
-        **_NAMELESS,
-    )
-    reload: bool = _option(
-        False,
-        "Start a new worker when a file of the task modules changes; the old one ends its runs.",
-    )
-    concurrency: int = _option(
-        2, "How many runs may execute at the same time.", metavar="N", min=1, max=512
-    )
-    verbose: bool = _option(
-        False, "Also show what the parts say while they start, and the Valkey server's log."
-    )
-    kubernetes: bool = _option(
-        False,
-        "Add a private Kubernetes API server and the operator, for kubectl and TaskRuns.",
-        **_KUBERNETES,
-    )
-    kubeconfig: Path | None = _option(
-        None,
-        "Use this cluster instead of a private one; its current context is only read.",
-        metavar="FILE",
-        **_KUBERNETES,
-    )
-    install_crd: bool = _option(
-        False, "Let --kubeconfig put the TaskRun resource into that cluster.", **_KUBERNETES
-    )
-    redis: str = _option(
-        "",
-        "Use this Redis or Valkey (redis://[:password@]host:port/db) instead of the embedded one.",
-        metavar="URL",
-        **_NAMELESS,
-        **_PLACES,
-    )
-    api_port: int = _option(
-        8000,
-        "Where the REST API listens on this machine; 0 takes any free port.",
-        metavar="PORT",
-        min=0,
-        max=65535,
-        **_PLACES,
-    )
-    data: Path = _option(
-        Path(".singletrack"),
-        "Where data is kept between calls: records, Kubernetes objects, passwords.",
-        metavar="FOLDER",
-        **_PLACES,
-    )
+    tasks: str = ""
+    """Modules, separated by commas; empty for the demo tasks."""
+    reload: bool = False
+    concurrency: int = 2
+    verbose: bool = False
+    kubernetes: bool = False
+    kubeconfig: Path | None = None
+    install_crd: bool = False
+    redis: str = ""
+    """Empty for the embedded server."""
+    api_port: int = 8000
+    """0 for any free one."""
+    data: Path = Path(".singletrack")
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -96,5 +49,5 @@ class Options:
     @classmethod
     def from_json(cls, text: str) -> Options:
         given: Mapping[str, Any] = json.loads(text)
-        paths = {name: given[name] and Path(given[name]) for name in ("kubeconfig", "data")}
+        paths = {name: Path(given[name]) for name in ("kubeconfig", "data") if given.get(name)}
         return cls(**{**given, **paths})

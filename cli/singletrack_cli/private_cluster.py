@@ -28,6 +28,8 @@ API_ACCOUNT = "singletrack-api"
 # They lie beside the administrator's certificate, which is valid for longer.
 _TOKEN_LIFETIME = timedelta(days=365)
 
+_APISERVER_GRACE = timedelta(seconds=4)
+
 
 class PrivateCluster:
     """etcd and kube-apiserver from `start` to `stop`."""
@@ -101,7 +103,10 @@ class PrivateCluster:
     async def _end(self) -> None:
         if self._starting is not None:
             with suppress(ControlPlaneError, OSError):
-                await in_thread((await self._starting).stop)
+                plane = await self._starting
+                # It waits for every client that still watches something; its objects are in etcd.
+                await in_thread(lambda: plane.apiserver.stop(_APISERVER_GRACE))
+                await in_thread(plane.stop)
 
     async def _keep(self) -> None:
         backoff, loop = Backoff(), asyncio.get_running_loop()

@@ -144,7 +144,8 @@ class Session:
     def _heed_signals(self, work: asyncio.Task[None]) -> None:
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
-            loop.add_signal_handler(number, self._asked_to_stop, work)
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._asked_to_stop, work)  # but heed `nohup`
         self._terminal.when_gone(lambda: loop.call_soon_threadsafe(self._nobody_looks, work))
 
     def _nobody_looks(self, work: asyncio.Task[None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -120,15 +121,25 @@ class Stage:
         self._show("", text)
 
     def _execute(self, command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        with subprocess.Popen(
             ["/bin/sh", "-c", command],
             env=dict(self.setting.environ),
             cwd=self.setting.log.parent,
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
-            timeout=_TIMEOUT_SECONDS,
-        )
+            start_new_session=True,
+        ) as shell:
+            try:
+                out, err = shell.communicate(timeout=_TIMEOUT_SECONDS)
+            except BaseException as error:  # Ctrl-C above all: what the shell has started must end
+                os.killpg(shell.pid, signal.SIGKILL)
+                if isinstance(error, subprocess.TimeoutExpired):
+                    said = f"`{_first_line(command)}` did not end within {_TIMEOUT_SECONDS} s"
+                    raise CommandFailed(said) from error
+                raise
+        return subprocess.CompletedProcess(command, shell.returncode, out, err)
 
     def _show(self, style: str, text: str) -> None:
         coloured = self._coloured and style

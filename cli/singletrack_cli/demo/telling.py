@@ -14,9 +14,10 @@ from typing import TextIO
 from singletrack.errors import SingletrackError
 from singletrack_cli.controlplane import ensure
 from singletrack_cli.controlplane.build_progress import BuildProgress
+from singletrack_cli.demo.errors import ClaimFailed
 from singletrack_cli.demo.platform_process import left_over, running
 from singletrack_cli.demo.stage import Stage
-from singletrack_cli.demo.story import STEPS
+from singletrack_cli.demo.story import STEPS, Step
 
 _INTERRUPTED = 130
 
@@ -48,13 +49,13 @@ def _told(programs: Path, out: TextIO) -> int:
         running(Path(folder), programs, out) as platform,
     ):
         stage = Stage(out, platform.setting())
-        try:
-            for number, step in enumerate(STEPS, start=1):
-                stage.tell(f"{number}. {step.title}")
+        for number, step in enumerate(STEPS, start=1):
+            stage.tell(f"{number}. {step.title}")
+            try:
                 step.act(stage)
-        except SingletrackError:
-            stage.show(f"\nWhat the parts said last:\n{platform.last_lines()}\n")
-            raise
+            except Exception as error:
+                stage.show(f"\nWhat the parts said last:\n{platform.last_lines()}\n")
+                raise _as_failure(error, step) from error
         stage.tell(f"{len(STEPS) + 1}. Ctrl-C ends everything")
         stage.show("\n^C")
         code = platform.stop()
@@ -62,6 +63,13 @@ def _told(programs: Path, out: TextIO) -> int:
         leftovers = left_over(stage.setting.mark)
         stage.claim("no process is left", not leftovers, leftovers)
         return stage.claims
+
+
+def _as_failure(error: Exception, step: Step) -> SingletrackError:
+    """An answer nobody has foreseen fails the demonstration like a claim that does not hold."""
+    if isinstance(error, SingletrackError):
+        return error
+    return ClaimFailed(f"at {step.title!r}: {type(error).__name__}: {error}")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

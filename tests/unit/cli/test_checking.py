@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,13 @@ from singletrack_cli.options import Options
 
 def refusal(options: Options) -> str:
     with pytest.raises(CannotStart) as caught:
-        checking.check(options)
+        checking.check(replace(options, api_port=0))
     return str(caught.value)
 
 
 def test_what_is_in_order_passes() -> None:
-    checking.check(Options())
-    checking.check(Options(kubernetes=True))
+    checking.check(Options(api_port=0))
+    checking.check(Options(kubernetes=True, api_port=0))
 
 
 def test_installing_needs_a_given_cluster() -> None:
@@ -46,7 +47,7 @@ def test_another_system_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_component_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "kopf" else name)
-    checking.check(Options())
+    checking.check(Options(api_port=0))
     assert refusal(Options(kubernetes=True)) == (
         "kopf is not installed: pip install 'singletrack[all]'"
     )
@@ -56,12 +57,8 @@ def test_a_taken_port_is_named_with_the_remedy() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(CannotStart, match=rf"port {port} is taken .* --api-port"):
-            checking.choose_api_port(port)
-    assert checking.choose_api_port(port) == port
-
-
-def test_port_0_means_any_free_one() -> None:
-    assert checking.choose_api_port(0) > 0
+            checking.check(Options(api_port=port))
+    checking.check(Options(api_port=port))
 
 
 def test_the_data_folder_is_private_and_hidden_from_git(tmp_path: Path) -> None:
