@@ -135,3 +135,8 @@ class ServerStatus:
     @property
     def blessed(self) -> bool:
         return self.server_id == self.blessed_id
+
+    @property
+    def evicts(self) -> bool:
+        """Whether the server may throw away what it holds when its memory is full."""
+        return self.eviction_policy not in {"noeviction", ""}

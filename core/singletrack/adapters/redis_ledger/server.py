@@ -1,12 +1,16 @@
-"""What a server must offer to be a ledger: pure decisions over what it says of itself."""
+"""What a server must offer to be a ledger: pure decisions over what it says of itself.
+
+`prepare` refuses a server with an error among these findings; `singletrack doctor` shows them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from singletrack.errors import LedgerMisconfigured
+from singletrack.findings import Finding, Severity, error
 from singletrack.operations import ServerStatus
 from singletrack.settings import Durability
 
@@ -37,18 +41,18 @@ def version_of(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
+def version_in(info: Mapping[str, object]) -> str:
+    """The server's version as its INFO has it; Valkey also says which Redis it resembles."""
+    return str(info.get("valkey_version") or info.get("redis_version") or "0")
+
+
 def check_version(info: Mapping[str, object]) -> None:
     """Refuse a server without functions.
 
     Raises:
         LedgerMisconfigured: names the version found and the one needed.
     """
-    found = str(info.get("valkey_version") or info.get("redis_version") or "0")
-    if version_of(found) < _FUNCTIONS_SINCE:
-        raise LedgerMisconfigured(
-            f"the server is version {found}, which has no functions: "
-            "use Redis 7.0 or later, or Valkey 8 or later"
-        )
+    _refuse(find_too_old(version_in(info)))
 
 
 def assess(status: ServerStatus, durability: Durability) -> Capabilities:
@@ -57,24 +61,70 @@ def assess(status: ServerStatus, durability: Durability) -> Capabilities:
     Raises:
         LedgerMisconfigured: names the setting that breaks the promise and the fix.
     """
-    if not status.server_id:
-        raise LedgerMisconfigured("the server hides its run_id; a proxied server cannot be used")
-    if status.eviction_policy not in {"noeviction", ""}:
-        raise LedgerMisconfigured(
-            f"maxmemory-policy is {status.eviction_policy!r}: the server may evict locks. "
-            "Run: CONFIG SET maxmemory-policy noeviction"
-        )
-    confirmation = _confirmation(status, durability)
-    summary = (
+    _refuse(find_hidden_identity(status))
+    _refuse(find_eviction(status))
+    _refuse(find_forgetting(status, durability))
+    confirmation = confirmation_of(status, durability) or Confirmation.NONE
+    return Capabilities(confirmation, status.replicas, summary(status, confirmation))
+
+
+def summary(status: ServerStatus, confirmation: Confirmation) -> str:
+    """The server in one line."""
+    return (
         f"{status.flavour} {status.version}, append-only file "
         f"{'on' if status.aof_enabled else 'off'}"
         f"{', fsync ' + status.fsync if status.fsync else ''}, {status.replicas} replicas, "
         f"begin is confirmed by {confirmation}"
     )
-    return Capabilities(confirmation, status.replicas, summary)
 
 
-def _confirmation(status: ServerStatus, durability: Durability) -> Confirmation:
+def _refuse(findings: Iterator[Finding]) -> None:
+    for finding in findings:
+        if finding.severity is Severity.ERROR:
+            raise LedgerMisconfigured(str(finding))
+
+
+def find_too_old(version: str) -> Iterator[Finding]:
+    """A server without functions."""
+    if version_of(version) < _FUNCTIONS_SINCE:
+        yield error(
+            f"the server is version {version}, which has no functions",
+            "Use Redis 7.0 or later, or Valkey 8 or later",
+        )
+
+
+def find_hidden_identity(status: ServerStatus) -> Iterator[Finding]:
+    """A server whose restarts cannot be noticed."""
+    if not status.server_id:
+        yield error(
+            "the server hides its run_id, so nobody could tell that it has restarted; a proxied "
+            "server cannot be used",
+            "Set REDIS_URL to the server itself",
+        )
+
+
+def find_eviction(status: ServerStatus) -> Iterator[Finding]:
+    """A server that throws away what it holds when its memory is full."""
+    if status.evicts:
+        yield error(
+            f"maxmemory-policy is {status.eviction_policy!r}: the server may evict locks",
+            "Run: CONFIG SET maxmemory-policy noeviction",
+        )
+
+
+def find_forgetting(status: ServerStatus, durability: Durability) -> Iterator[Finding]:
+    """A server whose crash forgets that a run has started."""
+    if confirmation_of(status, durability) is None:
+        yield error(
+            "a crash of the server could forget that a run has started: its append-only file is "
+            f"{'on, but synced late' if status.aof_enabled else 'off'}",
+            "Run: CONFIG SET appendonly yes, CONFIG SET appendfsync always (and write both into "
+            "the server's configuration); or accept it with SINGLETRACK_DURABILITY=relaxed",
+        )
+
+
+def confirmation_of(status: ServerStatus, durability: Durability) -> Confirmation | None:
+    """How a write is confirmed; None where this server has no way to."""
     if durability is Durability.RELAXED:
         return Confirmation.NONE
     if status.aof_enabled and status.fsync == "always" and not status.replicas:
@@ -82,14 +132,7 @@ def _confirmation(status: ServerStatus, durability: Durability) -> Confirmation:
     has_waitaof = version_of(status.version) >= _WAITAOF_SINCE[status.flavour]
     if status.aof_enabled and has_waitaof:
         return Confirmation.WAITAOF
-    if status.replicas:
-        return Confirmation.WAIT
-    raise LedgerMisconfigured(
-        "a crash of the server could forget that a run has started: its append-only file is "
-        f"{'on, but synced late' if status.aof_enabled else 'off'}. "
-        "Run: CONFIG SET appendonly yes, CONFIG SET appendfsync always (and write both into the "
-        "server's configuration); or accept it with SINGLETRACK_DURABILITY=relaxed"
-    )
+    return Confirmation.WAIT if status.replicas else None
 
 
 def confirmation_command(capabilities: Capabilities, wait_ms: int) -> Sequence[str] | None:
