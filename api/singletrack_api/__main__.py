@@ -6,6 +6,7 @@ import asyncio
 import errno
 import ipaddress
 import logging
+import os
 import signal
 import socket
 import sys
@@ -17,6 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from singletrack import failpoints
 from singletrack.errors import ConfigurationError, SingletrackError
 from singletrack.logs import configure
 from singletrack.settings import Settings
@@ -31,6 +33,7 @@ def main() -> int:
     configure("api")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
+        failpoints.arm("api", os.environ)
         settings, api = Settings(), ApiSettings()
         with listening(api.api_host, api.api_port) as listener:
             asyncio.run(_serve(create_app(settings, api), listener, api))

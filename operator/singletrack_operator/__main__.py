@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 
 import structlog
 from pydantic import ValidationError
 
-from singletrack import logs
+from singletrack import failpoints, logs
 from singletrack.adapters.celery_broker import CeleryBroker
 from singletrack.adapters.kubernetes import connection
 from singletrack.adapters.redis_ledger import AsyncRedisLedger
@@ -26,6 +27,7 @@ _PAUSE_SECONDS = 2.0
 def main() -> int:
     """Run the operator until SIGTERM; a wrong setting is one sentence and exit code 1."""
     try:
+        failpoints.arm("operator", os.environ)
         own, platform = OperatorSettings(), Settings()
         logs.configure("operator", json_lines=own.log_format == "json", level=own.log_level)
         asyncio.run(_run(own, platform))

@@ -22,6 +22,7 @@ from celery.exceptions import Ignore
 
 from singletrack import operations as ops
 from singletrack.errors import LedgerUnavailable
+from singletrack.failpoints import failpoint
 from singletrack.lifecycle import State
 from singletrack.operations import Cause, Operation, Verdict
 from singletrack.run import Door, Outcome, Progress
@@ -68,16 +69,22 @@ class Executor:
         return answer
 
     def _run(self, claimed: ClaimedRun, task: Any, perform: Callable[[], Any]) -> Any:
+        failpoint("executor.received")
         attempt = self._start(claimed)
         if attempt is None:
             return _ignored("the run was not started")
+        failpoint("executor.confirmed")
         answer, outcome = self._perform(claimed, task, attempt, perform)
+        failpoint("executor.returned")
         cause = self._leave(claimed)
+        failpoint("executor.swept")
         if cause and outcome.state is not State.SUCCEEDED:
             outcome = outcomes.stopped(cause)
         self._finish(claimed, outcome)
+        failpoint("executor.finished")
         stopped_by_agent = cause or (self._stop.received and self._why(claimed))
         self._forget(claimed)
+        failpoint("executor.left")
         if self._stop.received and not stopped_by_agent:
             self._stop.pass_on()
         return answer

@@ -15,6 +15,7 @@ import structlog
 
 from singletrack import operations as ops
 from singletrack.errors import IntakeError, InvalidParameters, LedgerError, ParametersTooLarge
+from singletrack.failpoints import failpoint
 from singletrack.operations import Grant, Verdict
 from singletrack.run import RunSpec
 from singletrack_worker import outcomes
@@ -59,6 +60,7 @@ class Gate:
         """Claim the run of a message, recording it first if a producer sent it directly."""
         # The lease of a claim is counted from before it was sent, so take the time first.
         sent_at = self._runtime.clock.boottime()
+        failpoint("gate.received")
         try:
             grant = self._claim(message) if message.ours else self._submit(message)
         except LedgerError as error:
@@ -109,6 +111,7 @@ class Gate:
 
     def _watched(self, grant: Grant, sent_at: float) -> Decision:
         """Announce the claim to the agent; without an agent nothing may run."""
+        failpoint("gate.claimed")
         try:
             self._runtime.agent.watch(grant, sent_at)
         except AgentError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from billiard.common import human_status
 from celery.concurrency.prefork import TaskPool
 from celery.worker import state
 
+from singletrack import failpoints
 from singletrack import operations as ops
 from singletrack.adapters.redis_ledger import RedisLedger
 from singletrack.errors import ConfigurationError, LedgerError, SingletrackError
@@ -55,6 +57,7 @@ class MainProcess:
             SystemExit: with one sentence that says what is wrong and what to do.
         """
         try:
+            failpoints.arm("worker", os.environ)
             _check_pool(controller)
             ledger = RedisLedger.from_settings(settings.ledger)
             found = ledger.prepare()

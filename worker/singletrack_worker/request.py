@@ -14,6 +14,7 @@ from celery.worker import state
 from celery.worker.request import Request
 
 from singletrack.adapters.celery_broker import OURS
+from singletrack.failpoints import failpoint
 from singletrack_worker.attached import main_of
 from singletrack_worker.claimed import ClaimedRun
 from singletrack_worker.direct import Message
@@ -57,6 +58,7 @@ class GatedRequest(Request):
             decision.claimed.put_into(self.request_dict)
             main.note_claim(decision.claimed)
             self.time_limits = (None, None)
+            failpoint("gate.admitted")
             return True
         if decision.admission is Admission.PUT_BACK:
             state.task_ready(self)
@@ -66,6 +68,7 @@ class GatedRequest(Request):
         return False
 
     def _drop(self) -> None:
+        failpoint("gate.dropped")
         state.task_ready(self)
         self.acknowledge()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import structlog
 
 from singletrack.clock import Clock
+from singletrack.failpoints import failpoint
 from singletrack.ledger import AsyncLedger
 from singletrack.operations import AgentGone, Bless, ReadServer, ServerStatus
 from singletrack.settings import LeaseSettings
@@ -38,6 +39,7 @@ class Blesser:
             log.info("ledger_recovering", server=status.server_id, agents=len(status.agents))
         if not may_bless(status, waited, self._settings):
             return False
+        failpoint("upkeep.bless")
         await self._drop_silent(status)
         blessed = await self._ledger.execute(Bless(server_id=status.server_id))
         log.info("ledger_blessed", server=status.server_id, waited_seconds=round(waited, 1))

@@ -8,6 +8,7 @@ ledger still has that number when it is told.
 from __future__ import annotations
 
 from singletrack.clock import Clock
+from singletrack.failpoints import failpoint
 from singletrack.ledger import AsyncLedger
 from singletrack.operations import Expire, LeaseView, ListLeases
 from singletrack.settings import LeaseSettings
@@ -30,6 +31,7 @@ class Sweeper:
         self._seen = {lease: self._seen.get(lease, now) for lease in leases}
         over = [lease for lease, since in self._seen.items() if now - since >= self._patience]
         for lease in over:
+            failpoint("upkeep.over")
             await self._ledger.execute(
                 Expire(run_id=lease.run_id, nonce=lease.nonce, lease_seq=lease.lease_seq)
             )

@@ -14,7 +14,7 @@ import sys
 
 import structlog
 
-from singletrack import logs
+from singletrack import failpoints, logs
 from singletrack.adapters.redis_ledger import RedisLedger
 from singletrack.clock import SystemClock
 from singletrack.settings import Settings
@@ -36,6 +36,7 @@ def main() -> int:
         sys.stderr.write(f"the lease agent is started by a worker; {missing} is not set\n")
         return 2
     logs.configure("agent", json_lines=os.environ.get("SINGLETRACK_LOG_FORMAT") == "json")
+    failpoints.arm("agent", os.environ)
     lines = LogThread(logging.getLogger())
     try:
         _serve(orders, Settings())

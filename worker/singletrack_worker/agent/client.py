@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from singletrack.errors import SingletrackError
+from singletrack.failpoints import failpoint
 from singletrack.operations import Cause, Grant
 from singletrack_worker.agent import messages as msg
 from singletrack_worker.agent import processes
@@ -181,7 +182,9 @@ class AgentClient:
 def _told(name: str) -> Iterator[None]:
     """Name the message when the agent does not answer."""
     try:
+        failpoint("agent.ask", name)
         yield
+        failpoint("agent.asked", name)
     except (OSError, msg.MessageError) as error:
         raise AgentError(f"the lease agent did not answer {name}: {error}") from error
 

@@ -17,6 +17,7 @@ from typing import Protocol
 import structlog
 
 from singletrack.clock import Clock
+from singletrack.failpoints import failpoint
 from singletrack.ledger import Ledger
 from singletrack.operations import Cause
 from singletrack_worker.agent.alarm import Alarm
@@ -119,6 +120,7 @@ class Agent:
                 self._sweep(action.nonce)
 
     def _kill(self, nonces: list[str]) -> None:
+        failpoint("agent.kill")
         if self._main_gone:
             complete = self._house_empty = self._children.kill_everybody()
         else:
@@ -127,6 +129,7 @@ class Agent:
             complete = complete and self._setup.household.is_alive()
             for guard in self._answering.guards if zombies else ():
                 guard.answer(0, Reap(pids=zombies))
+        failpoint("agent.killed")
         now = self._clock.boottime()
         for nonce in nonces:
             binding = self.table[nonce]

@@ -12,6 +12,7 @@ from math import inf
 import structlog
 
 from singletrack.clock import Clock
+from singletrack.failpoints import failpoint
 from singletrack.operations import (
     AgentGone,
     EndReply,
@@ -75,20 +76,24 @@ class Renewing:
     def _send(self, now: float) -> None:
         if now >= self._renew_at:
             self._renew_at = inf
+            failpoint("agent.renew")
             self._calls.begin(
                 Renew(agent=self._name, leases=self._table.leases()), self._take_renewal
             )
         elif forgotten := self._table.forgotten():
             operation = self.restore(forgotten.spec, forgotten.grant) if forgotten.spec else None
             if operation:
+                failpoint("agent.restore")
                 self._calls.begin(operation, self._take_restoration)
         elif report := self._table.next_report(now):
             nonce, operation = report
+            failpoint("agent.report")
             self._calls.begin(operation, lambda answered: self._take_report(nonce, answered))
 
     # --- answers ------------------------------------------------------------------------------
 
     def _take_renewal(self, answered: Answered) -> None:
+        failpoint("agent.renewed")
         now = self._clock.boottime()
         self._note(answered.error)
         if answered.error:
@@ -99,6 +104,7 @@ class Renewing:
         self._table.renewed(answered.sent_at, reply, now)
 
     def _take_report(self, nonce: str, answered: Answered) -> None:
+        failpoint("agent.reported")
         self._note(answered.error)
         reply: EndReply | None = answered.reply
         if reply is None or reply.verdict is Verdict.RECOVERING:
@@ -109,6 +115,7 @@ class Renewing:
         self._table.reported(nonce)
 
     def _take_restoration(self, answered: Answered) -> None:
+        failpoint("agent.restored")
         self._note(answered.error)
         if answered.reply and answered.reply.verdict is Verdict.OK:
             self.hasten()

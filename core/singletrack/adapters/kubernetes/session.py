@@ -14,6 +14,7 @@ import orjson
 
 from singletrack.adapters.kubernetes.connection import Connection
 from singletrack.adapters.kubernetes.errors import KubernetesError, Unavailable, from_answer
+from singletrack.failpoints import failpoint
 
 JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
@@ -113,10 +114,13 @@ class KubernetesSession:
         data = None if body is None else orjson.dumps(body)
         headers = {"Accept": JSON} | ({"Content-Type": content_type} if data is not None else {})
         try:
+            failpoint("kubernetes.send", method)
             async with self._http.request(
                 method, self.connection.server + path, params=params, data=data, headers=headers
             ) as response:
-                return response.status, await response.read(), response.headers
+                content = await response.read()
+                failpoint("kubernetes.sent", method)
+                return response.status, content, response.headers
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             where = self.connection.server
             text = str(error) or type(error).__name__

@@ -20,6 +20,7 @@ from singletrack.adapters.redis_ledger.connection import (
     load_library,
     translated,
 )
+from singletrack.failpoints import failpoint
 from singletrack.operations import Operation
 from singletrack.settings import LedgerSettings
 
@@ -54,6 +55,7 @@ class AsyncRedisLedger:
         """Perform one operation; see `singletrack.ledger.Ledger`."""
         call = wire.encode(operation)
         with translated(self._shared.settings.redis_url):
+            failpoint("ledger.send", call.function)
             try:
                 reply = await self._redis.execute_command(*self._shared.fcall(call))
             except errors.ResponseError as error:
@@ -61,6 +63,7 @@ class AsyncRedisLedger:
                     raise
                 await self._load()
                 reply = await self._redis.execute_command(*self._shared.fcall(call))
+            failpoint("ledger.sent", call.function)
         return call.decode(reply)
 
     async def execute_durably(self, operation: Operation[R]) -> R:
@@ -70,10 +73,12 @@ class AsyncRedisLedger:
             return await self.execute(operation)
         call = wire.encode(operation)
         with translated(self._shared.settings.redis_url):
+            failpoint("ledger.send", call.function)
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.execute_command(*self._shared.fcall(call))
             pipeline.execute_command(*command)
             replies = await pipeline.execute(raise_on_error=False)
+            failpoint("ledger.sent", call.function)
             return call.decode(self._shared.judge(replies, command))
 
     async def changes(self, cursor: str, timeout_seconds: float) -> tuple[str, Sequence[str]]:

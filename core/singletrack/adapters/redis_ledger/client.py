@@ -26,6 +26,7 @@ from singletrack.adapters.redis_ledger.connection import (
     load_library,
     translated,
 )
+from singletrack.failpoints import failpoint
 from singletrack.operations import Operation
 from singletrack.settings import LedgerSettings
 
@@ -75,6 +76,7 @@ class RedisLedger:
         """Perform one operation; see `singletrack.ledger.Ledger`."""
         call = wire.encode(operation)
         with translated(self._shared.settings.redis_url):
+            failpoint("ledger.send", call.function)
             try:
                 reply = self._redis.execute_command(*self._shared.fcall(call))
             except errors.ResponseError as error:
@@ -82,6 +84,7 @@ class RedisLedger:
                     raise
                 self._load()
                 reply = self._redis.execute_command(*self._shared.fcall(call))
+            failpoint("ledger.sent", call.function)
         return call.decode(reply)
 
     def execute_durably(self, operation: Operation[R]) -> R:
@@ -91,10 +94,12 @@ class RedisLedger:
             return self.execute(operation)
         call = wire.encode(operation)
         with translated(self._shared.settings.redis_url):
+            failpoint("ledger.send", call.function)
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.execute_command(*self._shared.fcall(call))
             pipeline.execute_command(*command)
             replies = pipeline.execute(raise_on_error=False)
+            failpoint("ledger.sent", call.function)
             return call.decode(self._shared.judge(replies, command))
 
     def wakeups(self) -> Iterator[str]:
