@@ -1,0 +1,85 @@
+"""What each function of the library is called with: from an operation to a list of texts. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from singletrack import operations as ops
+from singletrack.adapters.redis_ledger import records
+from singletrack.lifecycle import VIEWS
+from singletrack.run import encode_json
+
+
+def submit(op: ops.Submit) -> list[str]:
+    spec = op.spec
+    head = [spec.run_id, spec.fingerprint, spec.lock, spec.policy, flag(value=op.push)]
+    return [*head, op.claim_nonce, op.worker, *records.spec_fields(spec)]
+
+
+def finish(op: ops.Finish) -> list[str]:
+    outcome = op.outcome
+    result = ["", ""] if outcome.result is None else ["1", outcome.result]
+    failure = outcome.failure
+    why = (
+        [failure.reason, failure.message, failure.error_type, failure.traceback]
+        if failure
+        else [""] * 4
+    )
+    return [op.run_id, op.nonce, outcome.state, *result, *why, celery_meta(op)]
+
+
+def celery_meta(op: ops.Finish) -> str:
+    """What Celery's own JSON result backend would have stored under `celery-task-meta-<id>`."""
+    if not op.celery_meta:
+        return ""
+    outcome, failure = op.outcome, op.outcome.failure
+    result: Any = None if outcome.result is None else json.loads(outcome.result)
+    if failure:
+        module, _, name = failure.error_type.rpartition(".")
+        result = {"exc_type": name or failure.reason, "exc_message": [failure.message]}
+        result["exc_module"] = module or "builtins"
+    return encode_json(
+        {
+            "task_id": op.run_id,
+            "status": VIEWS[outcome.state].celery,
+            "result": result,
+            "traceback": failure.traceback if failure else None,
+            "children": [],
+        }
+    )
+
+
+def cancel(op: ops.Cancel) -> list[str]:
+    asked = op.cancellation
+    return [op.run_id, asked.by, asked.reason, str(round(asked.grace_seconds * 1000))]
+
+
+def renew(op: ops.Renew) -> list[str]:
+    return [op.agent, *(text for lease in op.leases for text in lease)]
+
+
+def reassert(op: ops.Reassert) -> list[str]:
+    spec, grant = op.spec, op.grant
+    who = [grant.run_id, grant.nonce, str(grant.token), str(grant.attempt), op.worker]
+    return [*who, spec.fingerprint, spec.lock, spec.policy, "", *records.spec_fields(spec)]
+
+
+def list_runs(op: ops.ListRuns) -> list[str]:
+    return [op.namespace, str(op.limit), str(op.before), *records.LIST_FIELDS]
+
+
+def flag(*, value: bool) -> str:
+    return "1" if value else ""
+
+
+def limit(op: Any) -> list[str]:
+    return [str(op.limit)]
+
+
+def claim_of(op: Any) -> list[str]:
+    return [op.run_id, op.nonce]
+
+
+def nothing(_op: Any) -> list[str]:
+    return []

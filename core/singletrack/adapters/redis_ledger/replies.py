@@ -1,0 +1,142 @@
+"""How each function's reply is read: from the server's texts to the operation's answer. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from singletrack import operations as ops
+from singletrack.adapters.redis_ledger import records
+from singletrack.errors import Holder
+from singletrack.lifecycle import State
+from singletrack.operations import Verdict
+from singletrack.run import Door
+
+
+def read_state(text: str) -> State | None:
+    return State(text) if text else None
+
+
+def read_holder(run_id: str, name: str) -> Holder | None:
+    return Holder(run_id, name) if run_id else None
+
+
+def submission(op: ops.Submit, reply: list[str]) -> ops.Submission:
+    verdict, state, created, holder_id, holder_name, *grant = reply
+    return ops.Submission(
+        verdict=Verdict(verdict),
+        state=read_state(state),
+        created=created == "1",
+        holder=read_holder(holder_id, holder_name),
+        grant=read_grant(op.spec.run_id, grant) if grant else None,
+    )
+
+
+def read_grant(run_id: str, reply: list[str]) -> ops.Grant:
+    _ok, _state_now, nonce, token, lock, attempt, timeout_ms, door = reply
+    return ops.Grant(
+        run_id=run_id,
+        nonce=nonce,
+        token=int(token),
+        lock=lock,
+        attempt=int(attempt),
+        timeout_seconds=int(timeout_ms) / 1000 if timeout_ms else None,
+        door=Door(door),
+    )
+
+
+def claim_reply(op: ops.Claim, reply: list[str]) -> ops.ClaimReply:
+    verdict = Verdict(reply[0])
+    grant = read_grant(op.run_id, reply) if verdict is Verdict.OK else None
+    return ops.ClaimReply(verdict=verdict, state=read_state(reply[1]), grant=grant)
+
+
+def begin_reply(_op: Any, reply: list[str]) -> ops.BeginReply:
+    return ops.BeginReply(verdict=Verdict(reply[0]), attempt=int(reply[1] or 0))
+
+
+def end_reply(_op: Any, reply: list[str]) -> ops.EndReply:
+    return ops.EndReply(verdict=Verdict(reply[0]), state=read_state(reply[1]))
+
+
+def run(op: ops.GetRun, reply: Any) -> Any:
+    fields = records.pairs(reply)
+    return records.read_run(op.run_id, fields) if fields.get("state") else None
+
+
+def runs(_op: Any, reply: list[Any]) -> Any:
+    found = []
+    for run_id, values in reply:
+        fields = dict(zip(records.LIST_FIELDS, values, strict=True))
+        if fields["state"]:
+            found.append(records.read_run(run_id, fields))
+    return tuple(found)
+
+
+def renew_reply(op: ops.Renew, reply: list[str]) -> ops.RenewReply:
+    answers = []
+    for index, (run_id, nonce) in enumerate(op.leases):
+        verdict, by, reason, grace = reply[1 + 4 * index : 5 + 4 * index]
+        fields = {"cancel_by": by, "cancel_reason": reason, "cancel_grace_ms": grace}
+        answers.append(
+            ops.LeaseAnswer(
+                run_id=run_id,
+                nonce=nonce,
+                verdict=Verdict(verdict),
+                cancellation=records.read_cancellation(fields),
+            )
+        )
+    return ops.RenewReply(blessed=reply[0] == "1", answers=tuple(answers))
+
+
+def lock_status(op: ops.GetLock, reply: list[str]) -> ops.LockStatus:
+    owner, token, *waiting = reply
+    return ops.LockStatus(
+        key=op.lock, owner=owner or None, token=int(token), waiting=tuple(waiting)
+    )
+
+
+def due(_op: Any, reply: list[Any]) -> tuple[ops.DueRun, ...]:
+    return tuple(
+        ops.DueRun(run_id=run_id, publications=int(count), queue=queue, envelope=envelope)
+        for run_id, count, queue, envelope in reply
+    )
+
+
+def leases(_op: Any, reply: list[Any]) -> tuple[ops.LeaseView, ...]:
+    return tuple(
+        ops.LeaseView(run_id=run_id, nonce=nonce, lease_seq=int(seq), state=State(state))
+        for run_id, nonce, seq, state in reply
+        if state
+    )
+
+
+def server(_op: Any, reply: list[str]) -> ops.ServerStatus:
+    server, blessed, version, flavour, eviction, aof, replicas, fsync, micros, *agents = reply
+    return ops.ServerStatus(
+        server_id=server,
+        blessed_id=blessed,
+        version=version,
+        flavour=flavour,
+        eviction_policy=eviction,
+        aof_enabled=aof == "1",
+        replicas=int(replicas),
+        fsync=fsync,
+        agents=records.pairs(agents),
+        micros=int(micros),
+    )
+
+
+def counters(_op: Any, reply: Any) -> dict[str, float]:
+    return {field: float(value) for field, value in records.pairs(reply).items()}
+
+
+def ids(_op: Any, reply: list[str]) -> tuple[str, ...]:
+    return tuple(reply)
+
+
+def one(_op: Any, reply: Any) -> bool:
+    return int(reply) == 1
+
+
+def none(_op: Any, _reply: Any) -> None:
+    return None
