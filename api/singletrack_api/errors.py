@@ -25,6 +25,9 @@ TYPE_BASE = "https://singletrack.dev/problems/"
 RETRY_SECONDS = 2
 LONGEST_DETAIL = 1000
 
+#: Statuses that are another answer if one asks again later.
+_LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -38,6 +41,7 @@ class Kind:
 TASK_NOT_REGISTERED = Kind("task-not-registered", 404, "No worker has registered this task")
 RUN_NOT_FOUND = Kind("run-not-found", 404, "There is no such run")
 LOCK_HELD = Kind("lock-held", 409, "Another run holds this lock")
+QUEUE_FULL = Kind("queue-full", 429, "As many runs wait for this lock as are allowed to")
 RUN_FINISHED = Kind("run-finished", 409, "The run has already ended")
 NO_RESULT = Kind("no-result", 409, "The run ended without a result")
 KEY_REUSED = Kind("idempotency-key-reused", 422, "The key belongs to a request with other content")
@@ -65,6 +69,7 @@ KINDS: Mapping[type[errors.SingletrackError], Kind] = {
     errors.ParametersTooLarge: PARAMETERS_TOO_LARGE,
     errors.RunNotFound: RUN_NOT_FOUND,
     errors.RunConflict: KEY_REUSED,
+    errors.QueueFull: QUEUE_FULL,
     errors.LockHeld: LOCK_HELD,
     errors.IntakeUnavailable: INTAKE_UNAVAILABLE,
     errors.BrokerUnavailable: BROKER_UNAVAILABLE,
@@ -99,7 +104,7 @@ def refusal_for(error: errors.SingletrackError) -> Refusal:
     kind = next((KINDS[cls] for cls in type(error).__mro__ if cls in KINDS), INTERNAL)
     if kind is INTERNAL:
         raise error
-    headers = {"Retry-After": str(RETRY_SECONDS)} if kind.status == 503 else {}
+    headers = {"Retry-After": str(RETRY_SECONDS)} if kind.status in _LATER else {}
     return Refusal(kind, shortened(str(error)), members_of(error), headers)
 
 

@@ -16,7 +16,7 @@ from singletrack.errors import LedgerError
 from singletrack.intake import Accepted
 from singletrack.lifecycle import VIEWS, Phase, State
 from singletrack.operations import GetRun, ListRuns
-from singletrack.run import Cancellation, Door
+from singletrack.run import Cancellation, Door, Run
 from singletrack_api import views
 from singletrack_api.dependencies import (
     GUARDS,
@@ -32,6 +32,7 @@ from singletrack_api.dependencies import (
 )
 from singletrack_api.documentation import described, problems
 from singletrack_api.errors import NO_RESULT, RUN_FINISHED, Refusal
+from singletrack_api.joined import outcome
 from singletrack_api.parts import Parts
 from singletrack_api.schemas import (
     CancelRequest,
@@ -70,8 +71,8 @@ router = APIRouter(prefix="/v1/namespaces/{ns}/runs", tags=["runs"], dependencie
     operation_id="create_run",
     status_code=201,
     response_model=RunView | RunPending,
-    responses=described(200, RunView, "The run of an earlier, equal request with this key")
-    | problems(400, 404, 409, 413, 415, 422, 503),
+    responses=described(200, RunView, "An earlier, equal request's run, or one Joined or Skipped")
+    | problems(400, 404, 409, 413, 415, 422, 429, 503),
     dependencies=JSON_ONLY,
 )
 async def create_run(
@@ -87,11 +88,12 @@ async def create_run(
     view = _pending_view(accepted, ns, body.task)
     with suppress(LedgerError):  # it is accepted, even if nobody can say more of it now
         run = await parts.ledger.execute(GetRun(run_id=accepted.run_id))
-        view = views.run_view(await parts.waiter.ended(run, wait)) if run else view
+        view = await _waited_for(parts, run, wait) if run else view
     headers = {"Location": f"/v1/namespaces/{ns}/runs/{accepted.run_id}"}
     if key and not accepted.submission.created:
         return _json(view, 200, {**headers, "Idempotency-Replayed": "true"})
-    return _json(view, 201, headers)
+    executes = accepted.submission.state not in (State.JOINED, State.SKIPPED)
+    return _json(view, 201 if executes else 200, headers)
 
 
 @router.get("", operation_id="list_runs", response_model=RunList, responses=problems(400, 503))
@@ -103,7 +105,8 @@ async def list_runs(
     found = await parts.ledger.execute(ListRuns(namespace=ns, limit=limit + 1, before=before))
     page = found[:limit]
     following = f"{page[-1].sequence:x}" if len(found) > limit else None
-    content = {"items": [views.run_summary(run) for run in page], "next": following}
+    items = [views.run_summary(run, await outcome(parts.ledger, run)) for run in page]
+    content = {"items": items, "next": following}
     headers = {}
     if following:
         target = f"/v1/namespaces/{ns}/runs?limit={limit}&cursor={following}"
@@ -119,7 +122,7 @@ async def list_runs(
 )
 async def get_run(parts: PartsHere, run: TheRun, wait: Wait = 0.0) -> Response:
     """One run; with `Prefer: wait=10` at its end, or after ten seconds."""
-    return _json(views.run_view(await parts.waiter.ended(run, wait)))
+    return _json(await _waited_for(parts, run, wait))
 
 
 @router.get(
@@ -131,14 +134,14 @@ async def get_run(parts: PartsHere, run: TheRun, wait: Wait = 0.0) -> Response:
 )
 async def get_result(parts: PartsHere, run: TheRun, wait: Wait = 0.0) -> Response:
     """What the task returned, as JSON; 202 while the run lives, 409 if it ended without."""
-    run = await parts.waiter.ended(run, wait)
-    if run.state is State.SUCCEEDED:
-        return Response(run.result or "null", media_type="application/json")
-    if not run.terminal:
+    ended = await parts.waiter.ended(await outcome(parts.ledger, run), wait)
+    if ended.state is State.SUCCEEDED:
+        return Response(ended.result or "null", media_type="application/json")
+    if not ended.terminal:
         headers = {"Retry-After": str(RESULT_RETRY_SECONDS)}
-        return _json({"id": run.run_id, "phase": VIEWS[run.state].phase}, 202, headers)
-    view = views.run_view(run)
-    detail = f"run {run.run_id} ended as {view['phase']} and has no result"
+        return _json({"id": run.run_id, "phase": VIEWS[ended.state].phase}, 202, headers)
+    view = views.run_view(ended)
+    detail = f"run {ended.run_id} ended as {view['phase']} and has no result"
     raise Refusal(NO_RESULT, detail, {"phase": view["phase"], "error": view["error"]})
 
 
@@ -165,6 +168,13 @@ async def cancel_run(
         phase = VIEWS[run.state].phase
         raise Refusal(RUN_FINISHED, f"run {run.run_id} has ended as {phase}", {"phase": phase})
     return _json(views.run_view(run), 200 if run.terminal else 202)
+
+
+async def _waited_for(parts: Parts, run: Run, wait: float) -> dict[str, Any]:
+    """A run at its end, or after so many seconds; a joined one at the end of what it joined."""
+    if run.state is not State.JOINED:
+        return views.run_view(await parts.waiter.ended(run, wait))
+    return views.run_view(run, await parts.waiter.ended(await outcome(parts.ledger, run), wait))
 
 
 def run_request(parts: Parts, namespace: str, body: RunCreate, key: str | None) -> RunRequest:

@@ -42,7 +42,7 @@ class LockRequest(Shape):
     policy: Policy | None = None
     """Without one the task's own decides, else `Reject`."""
     max_queue: Count | None = None
-    """With `Queue`: refuse when that many runs wait already."""
+    """With `Queue`: refuse when that many runs wait already; without one the task's own decides."""
 
 
 class RunCreate(Shape):
@@ -97,7 +97,7 @@ class LockView(Shape):
     key: str
     fencing_token: int
     holder: HolderView | None
-    """Who held the lock when this run was refused."""
+    """Who held the lock when this run was refused or not needed, or the run it joined."""
 
 
 class ProgressView(Shape):
@@ -135,6 +135,7 @@ class RunSummary(Shape):
     task: str
     phase: Phase
     celery_state: str
+    """Of a Joined run, like `progress` and `error`, that of the run it joined."""
     door: Door
     """By which door it came in."""
     policy: Policy

@@ -25,6 +25,7 @@ from singletrack_api import views
 from singletrack_api.dependencies import GUARDS, PartsHere, remember_run
 from singletrack_api.documentation import problems
 from singletrack_api.errors import LOCK_HELD, RUN_NOT_FOUND, Kind, Refusal, members_of
+from singletrack_api.joined import outcome
 from singletrack_api.parts import Parts
 from singletrack_api.schemas import CeleryView
 
@@ -61,6 +62,8 @@ async def start(request: Request, parts: PartsHere) -> Response:
         raise Refusal(NO_LOCK, "Could not acquire lock") from error
     remember_run(accepted.run_id)
     state = accepted.submission.state or State.QUEUED
+    if state in (State.JOINED, State.SKIPPED):
+        return await _shown(parts, await _find(parts, accepted.run_id))
     return _answer(views.celery_view(accepted.run_id, VIEWS[state].celery, None))
 
 
@@ -72,14 +75,14 @@ async def start(request: Request, parts: PartsHere) -> Response:
 )
 async def status(parts: PartsHere, task_id: TaskId = None) -> Response:
     """How a run is: the one named, else the latest one started over REST."""
-    return _shown(await _find(parts, task_id))
+    return await _shown(parts, await _find(parts, task_id))
 
 
 async def cancel(parts: PartsHere, task_id: TaskId = None) -> Response:
     """Ask a run to stop: the one named, else the latest one started over REST."""
     run = await _find(parts, task_id)
     asked = Cancellation(by="rest", grace_seconds=parts.settings.run.cancel_grace_seconds)
-    return _shown(run if run.terminal else await parts.intake.cancel(run, asked))
+    return await _shown(parts, run if run.terminal else await parts.intake.cancel(run, asked))
 
 
 for method, operation_id in (("GET", "cancel_by_get"), ("POST", "cancel_by_post")):
@@ -150,8 +153,9 @@ async def _find(parts: Parts, task_id: str | None) -> Run:
     return run
 
 
-def _shown(run: Run) -> Response:
-    return _answer(views.celery_view(run.run_id, run.celery_state, views.celery_result(run)))
+async def _shown(parts: Parts, run: Run) -> Response:
+    ended = await outcome(parts.ledger, run)
+    return _answer(views.celery_view(run.run_id, ended.celery_state, views.celery_result(ended)))
 
 
 def _answer(text: str) -> Response:

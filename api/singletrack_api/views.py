@@ -14,11 +14,11 @@ from singletrack.lifecycle import VIEWS, State
 from singletrack.run import Run
 
 
-def run_view(run: Run) -> dict[str, Any]:
-    """Everything about one run but its result."""
+def run_view(run: Run, outcome: Run | None = None) -> dict[str, Any]:
+    """Everything about one run but its result; `outcome` is the record of the run it joined."""
     spec = run.spec
     return {
-        **run_summary(run),
+        **run_summary(run, outcome),
         "args": list(spec.args),
         "params": dict(spec.kwargs),
         "timeoutSeconds": spec.timeout_seconds,
@@ -28,16 +28,16 @@ def run_view(run: Run) -> dict[str, Any]:
     }
 
 
-def run_summary(run: Run) -> dict[str, Any]:
-    """A run as a listing shows it."""
-    spec = run.spec
+def run_summary(run: Run, outcome: Run | None = None) -> dict[str, Any]:
+    """A run as a listing shows it; what came of it is shown from `outcome`."""
+    spec, outcome = run.spec, outcome or run
     return {
         "id": run.run_id,
         "namespace": spec.namespace,
         "name": spec.name,
         "task": spec.task,
         "phase": VIEWS[run.state].phase,
-        "celeryState": run.celery_state,
+        "celeryState": outcome.celery_state,
         "door": spec.door,
         "policy": spec.policy,
         "queue": spec.queue,
@@ -45,9 +45,9 @@ def run_summary(run: Run) -> dict[str, Any]:
         "lock": _lock(run),
         "attempt": run.attempt,
         "worker": run.worker,
-        "progress": _progress(run),
+        "progress": _progress(outcome),
         "cancellation": _cancellation(run),
-        "error": _error(run),
+        "error": _error(outcome),
         "submitTime": _time(run.submitted_at),
         "readyTime": _time(run.ready_at),
         "startTime": _time(run.started_at),

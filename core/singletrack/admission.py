@@ -73,13 +73,14 @@ def resolve(
     the parameters a lock template may use, where positional ones have been given their names.
 
     Raises:
-        InvalidParameters: the lock template needs a parameter that is missing, or the key or the
-            queue cannot be a name.
+        InvalidParameters: the lock template needs a parameter that is missing, the key or the
+            queue cannot be a name, or the limit of the waiting list does not fit the policy.
     """
     task_lock = entry.lock if entry else None
     template = request.lock or task_lock or DEFAULT_KEY
     parameters = {**_default_parameters(entry), **(request.params if named is None else named)}
     key = render(template, parameters) if "{" in template else template
+    policy = request.policy or (entry and entry.policy) or DOOR_POLICY[request.door]
     return RunSpec(
         run_id=request.run_id,
         task=request.task,
@@ -89,8 +90,8 @@ def resolve(
         name=request.name,
         door=request.door,
         lock=qualify(request.namespace, key),
-        policy=request.policy or (entry and entry.policy) or DOOR_POLICY[request.door],
-        max_queue=request.max_queue,
+        policy=policy,
+        max_queue=_max_queue(request, entry, policy),
         priority=request.priority,
         queue=_checked_queue(request.queue or (entry and entry.queue) or defaults.queue),
         timeout_seconds=_first(request.timeout_seconds, entry.timeout_seconds if entry else None),
@@ -102,6 +103,19 @@ def resolve(
         ttl_seconds=_first(request.ttl_seconds, defaults.ttl_seconds) or 0.0,
         requested_by=request.requested_by,
     )
+
+
+def _max_queue(request: RunRequest, entry: CatalogueEntry | None, policy: Policy) -> int | None:
+    """How long the waiting list may be: as asked for, else the task's; it means nothing elsewhere.
+
+    A request whose own limit would mean nothing is refused.
+    """
+    if policy is not Policy.QUEUE:
+        if request.max_queue is not None:
+            raise InvalidParameters(f"maxQueue needs the policy Queue, but the run's is {policy}")
+        return None
+    asked = request.max_queue
+    return entry.max_queue if asked is None and entry else asked
 
 
 def _checked_queue(name: str) -> str:

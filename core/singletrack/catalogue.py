@@ -24,6 +24,8 @@ class CatalogueEntry:
     lock: str | None = None
     """Lock key or template over the parameters; None for the default key."""
     policy: Policy | None = None
+    max_queue: int | None = None
+    """With the policy Queue: how many runs may wait for the lock; None for any number."""
     timeout_seconds: float | None = None
     queue: str | None = None
     summary: str = ""

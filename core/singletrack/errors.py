@@ -13,6 +13,7 @@ SingletrackError
 │   ├── RunNotFound              no run has that id
 │   ├── RunConflict              the id belongs to a run with another content
 │   ├── LockHeld                 the lock is held and the policy says to refuse
+│   │   └── QueueFull            as many runs wait for it as are allowed to
 │   └── IntakeUnavailable        the place that accepts runs did not answer
 ├── EncodeError                  a value cannot be written as JSON; names its type
 └── ConfigurationError           a setting is wrong; names it and says what to do
@@ -96,6 +97,14 @@ class LockHeld(IntakeError):
         self.lock = lock
         self.holder = holder
         super().__init__(f"lock {lock!r} is held by run {holder}")
+
+
+class QueueFull(LockHeld):
+    """As many runs wait for this lock as are allowed to."""
+
+    def __init__(self, lock: str, holder: Holder) -> None:
+        super().__init__(lock, holder)
+        self.args = (f"the waiting list of lock {lock!r} is full; run {holder} holds it",)
 
 
 class EncodeError(SingletrackError):

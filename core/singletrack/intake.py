@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from singletrack.admission import RunRequest
+from singletrack.errors import Holder, LockHeld, QueueFull
 from singletrack.operations import Submission
+from singletrack.policies import Refusal
 from singletrack.run import Cancellation, Run
 
 
@@ -20,6 +22,12 @@ class Accepted:
     submission: Submission
 
 
+def refused(reason: str, lock: str, holder: Holder | None) -> LockHeld:
+    """The error that says why a policy has refused a run."""
+    kind = QueueFull if reason == Refusal.QUEUE_FULL else LockHeld
+    return kind(lock, holder or Holder(run_id=""))
+
+
 class Intake(Protocol):
     """Where the API's requests go. An accepted run survives the crash of the API."""
 
@@ -28,7 +36,7 @@ class Intake(Protocol):
 
         Raises:
             TaskNotRegistered, InvalidParameters, ParametersTooLarge: nothing was recorded.
-            LockHeld: the policy refused; no resource and no live record is left behind.
+            LockHeld, QueueFull: the policy refused; no resource and no live record is left behind.
             IntakeUnavailable, LedgerUnavailable: it is not known whether it was accepted.
         """
         ...

@@ -1,6 +1,6 @@
 """What happens when a run is submitted and its lock is not free.
 
-`decide` is the rule in its pure form: the memory ledger calls it, the Lua of `submit` says the
+`decide` is the rule in its pure form: the memory ledger calls it, `functions/deciding.lua` says the
 same, and the conformance suite holds the two together.
 """
 
@@ -8,15 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
 
 
 class Policy(StrEnum):
     """What a new run does when another one holds its lock."""
 
     REJECT = "Reject"  # refuse, naming the holder
-    QUEUE = "Queue"  # wait in line, by priority, then by arrival
+    QUEUE = "Queue"  # wait in line
+    QUEUE_LATEST = "QueueLatest"  # wait alone: whoever waited is superseded, the holder goes on
     REPLACE = "Replace"  # cancel the holder and everybody waiting, then run
+    JOIN = "Join"  # end at once and stand for the holder: its outcome is this run's
+    SKIP = "Skip"  # end at once, not needed
+
+
+class Refusal(StrEnum):
+    """Why a run was refused, as its record says it."""
+
+    LOCK_HELD = "LockHeld"
+    QUEUE_FULL = "QueueFull"
 
 
 class Decision(StrEnum):
@@ -24,8 +33,20 @@ class Decision(StrEnum):
 
     START = "start"  # the lock is free: the run owns it now
     WAIT = "wait"  # join the waiting list
-    REJECT = "reject"  # refuse; the record keeps the holder
+    SUPERSEDE = "supersede"  # supersede the waiting, then wait
     REPLACE = "replace"  # supersede the waiting, cancel the holder, wait at the head
+    REJECT = "reject"  # refuse; the record keeps the holder
+    JOIN = "join"  # stand for the holder, or for the first in line if the holder is ending
+    SKIP = "skip"  # end as not needed; the record keeps the holder
+
+
+_WHEN_HELD = {
+    Policy.REJECT: Decision.REJECT,
+    Policy.QUEUE_LATEST: Decision.SUPERSEDE,
+    Policy.REPLACE: Decision.REPLACE,
+    Policy.JOIN: Decision.JOIN,
+    Policy.SKIP: Decision.SKIP,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,19 +61,21 @@ class LockView:
 def decide(policy: Policy, lock: LockView, *, max_queue: int | None = None) -> Decision:
     """Decide what a new run does, without looking at anything but its arguments.
 
-    Under Reject a holder that is already being cancelled counts as waiting for its end, so that
-    deleting a TaskRun and applying it again works. `max_queue` bounds the waiting list.
+    A holder that is being cancelled will not do the work any more. Under Reject and Join the first
+    run that comes then waits for its end, so that deleting a TaskRun and applying it again works;
+    the next one under Join stands for that first one. `max_queue` bounds the list under Queue.
     """
     if not lock.held:
         return Decision.START
-    match policy:
-        case Policy.REPLACE:
-            return Decision.REPLACE
-        case Policy.QUEUE:
-            full = max_queue is not None and lock.waiting >= max_queue
-            return Decision.REJECT if full else Decision.WAIT
-        case Policy.REJECT:
-            ending = lock.holder_cancelling and lock.waiting == 0
-            return Decision.WAIT if ending else Decision.REJECT
-        case _:
-            assert_never(policy)
+    first_to_wait = lock.holder_cancelling and lock.waiting == 0
+    if policy is Policy.QUEUE:
+        full = max_queue is not None and lock.waiting >= max_queue
+        return Decision.REJECT if full else Decision.WAIT
+    if first_to_wait and policy in (Policy.REJECT, Policy.JOIN):
+        return Decision.WAIT
+    return _WHEN_HELD[policy]
+
+
+def why_refused(policy: Policy) -> Refusal:
+    """The reason of a decision to reject: under Queue it can only be the length of the list."""
+    return Refusal.QUEUE_FULL if policy is Policy.QUEUE else Refusal.LOCK_HELD

@@ -27,6 +27,9 @@ class Door(StrEnum):
     PRODUCER = "producer"  # a Celery message: .delay(), Node, PHP
 
 
+#: The lowest and the highest priority a run may have.
+PRIORITIES = (-1000, 1000)
+
 #: Who decides a policy: the request, else the task, else the door.
 DOOR_POLICY = {
     Door.KUBECTL: Policy.QUEUE,
@@ -147,7 +150,7 @@ class Run:
     cancellation: Cancellation | None = None
     progress: Progress | None = None
     holder: Holder | None = None
-    """Who held the lock when this run was refused or replaced."""
+    """Who held the lock when this run was refused or not needed, or the run it joined."""
     result: str | None = None
     failure: Failure | None = None
     submitted_at: datetime

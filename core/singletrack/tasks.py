@@ -52,6 +52,7 @@ class Declaration:
 
     lock: str | None = None
     policy: Policy | None = None
+    max_queue: int | None = None
     timeout_seconds: float | None = None
     queue: str | None = None
 
@@ -65,6 +66,7 @@ def task(
     *,
     lock: str | None = None,
     policy: Policy | str | None = None,
+    max_queue: int | None = None,
     timeout: float | None = None,
     queue: str | None = None,
     **celery_options: Any,
@@ -77,6 +79,7 @@ def task(
     *,
     lock: str | None = None,
     policy: Policy | str | None = None,
+    max_queue: int | None = None,
     timeout: float | None = None,
     queue: str | None = None,
     **celery_options: Any,
@@ -87,8 +90,9 @@ def task(
         function: set when the decorator is used without parentheses.
         lock: the lock's key, or a template over the parameters (`reports/{month}`); without one
             the key is `default`, so that one task runs at a time.
-        policy: what a new run does while the lock is held: Reject, Queue or Replace; without one
-            the door decides.
+        policy: what a new run does while the lock is held: Reject, Queue, QueueLatest, Replace,
+            Join or Skip; without one the door decides.
+        max_queue: with the policy Queue, how many runs may wait for the lock.
         timeout: how many seconds the code may run before it is stopped.
         queue: the broker queue of its messages.
         celery_options: everything `celery.shared_task` takes: `name`, `bind`, `base`, …
@@ -96,6 +100,7 @@ def task(
     declared = Declaration(
         lock=lock,
         policy=Policy(policy) if policy else None,
+        max_queue=max_queue,
         timeout_seconds=timeout,
         queue=queue,
     )
@@ -123,6 +128,7 @@ def describe(celery_task: Any, declared: Declaration) -> CatalogueEntry:
         parameters=parameters_schema(celery_task.run),
         lock=declared.lock,
         policy=declared.policy,
+        max_queue=declared.max_queue,
         timeout_seconds=declared.timeout_seconds,
         queue=declared.queue,
         summary=(inspect.getdoc(celery_task.run) or "").partition("\n")[0],

@@ -15,7 +15,7 @@ ENDS = (State.SUCCEEDED, State.SUCCEEDED, State.FAILED, State.CANCELLED, State.T
 requests = st.fixed_dictionaries(
     {
         "lock": st.sampled_from(LOCKS),
-        "policy": st.sampled_from([Policy.QUEUE, Policy.QUEUE, Policy.REJECT, Policy.REPLACE]),
+        "policy": st.sampled_from([Policy.QUEUE, *Policy]),
         "priority": st.sampled_from([0, 0, 5]),
         "max_queue": st.sampled_from([None, None, 1]),
         "name": st.sampled_from(["", "a-task-run"]),

@@ -10,6 +10,7 @@ from singletrack.errors import Holder
 from singletrack.lifecycle import State
 from singletrack.operations import Verdict
 from singletrack.policies import Policy
+from singletrack.run import Door
 
 
 @pytest.mark.parametrize("policy", Policy)
@@ -154,3 +155,142 @@ def test_the_latest_of_several_replacing_runs_is_the_one_that_waits(
     assert ledger.state("b") is State.SUPERSEDED
     ledger.finish(grant)
     assert ledger.lock() == ops.LockStatus(key=LOCK, owner="c", token=0)
+
+
+# --- QueueLatest ----------------------------------------------------------------------------------
+
+
+def test_queue_latest_supersedes_everybody_waiting_and_leaves_the_holder_alone(
+    ledger: LedgerUnderTest,
+) -> None:
+    grant = ledger.running("a")
+    ledger.submit("b")
+    ledger.submit("c", priority=1000)
+    reply = ledger.submit("d", policy=Policy.QUEUE_LATEST)
+    assert (reply.state, reply.holder) == (State.QUEUED, Holder("a"))
+    assert ledger.lock().waiting == ("d",)
+    assert ledger.run("a").cancellation is None
+    for run_id in ("b", "c"):
+        run = ledger.run(run_id)
+        assert run.state is State.SUPERSEDED
+        assert run.failure is not None
+        assert (run.failure.reason, run.failure.message) == ("Superseded", "superseded by run d")
+    ledger.finish(grant)
+    assert ledger.state("d") is State.READY
+
+
+def test_at_most_one_run_waits_under_queue_latest(ledger: LedgerUnderTest) -> None:
+    ledger.submit("holder")
+    for run_id in ("a", "b", "c"):
+        ledger.submit(run_id, policy=Policy.QUEUE_LATEST)
+    assert ledger.lock() == ops.LockStatus(key=LOCK, owner="holder", token=0, waiting=("c",))
+
+
+def test_queue_latest_waits_for_a_holder_that_is_ending_as_for_any_other(
+    ledger: LedgerUnderTest,
+) -> None:
+    ledger.running("a")
+    ledger.cancel("a", by="bob")
+    assert ledger.submit("b", policy=Policy.QUEUE_LATEST).state is State.QUEUED
+
+
+# --- Join -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reach", ["submit", "claimed", "running"])
+def test_join_ends_at_once_and_points_at_the_holder(ledger: LedgerUnderTest, reach: str) -> None:
+    getattr(ledger, reach)("a", name="monthly")
+    reply = ledger.submit("b", policy=Policy.JOIN)
+    run = ledger.run("b")
+    assert (reply.state, reply.created) == (State.JOINED, True)
+    assert reply.holder == run.holder == Holder("a", "monthly")
+    assert run.finished_at is not None
+    assert (run.failure, run.result, run.attempt) == (None, None, 0)
+    assert ledger.lock().waiting == ()
+
+
+def test_a_joined_run_is_not_touched_by_what_becomes_of_the_other(ledger: LedgerUnderTest) -> None:
+    grant = ledger.running("a")
+    ledger.submit("b", policy=Policy.JOIN)
+    before = ledger.run("b")
+    ledger.finish(grant, result="[1]")
+    assert ledger.run("b") == before
+
+
+def test_nobody_joins_a_holder_that_is_being_cancelled(ledger: LedgerUnderTest) -> None:
+    grant = ledger.running("a")
+    ledger.cancel("a")
+    assert ledger.submit("b", policy=Policy.JOIN).state is State.QUEUED
+    ledger.finish(grant, State.CANCELLED)
+    assert ledger.state("b") is State.READY
+
+
+def test_while_a_holder_is_ending_one_joins_the_first_in_line(ledger: LedgerUnderTest) -> None:
+    ledger.running("a")
+    ledger.submit("late")
+    ledger.submit("next", priority=5, name="urgent")
+    ledger.cancel("a")
+    reply = ledger.submit("b", policy=Policy.JOIN)
+    assert (reply.state, reply.holder) == (State.JOINED, Holder("next", "urgent"))
+    assert ledger.run("b").holder == Holder("next", "urgent")
+
+
+# --- Skip -----------------------------------------------------------------------------------------
+
+
+def test_skip_ends_at_once_and_names_the_holder(ledger: LedgerUnderTest) -> None:
+    ledger.submit("a", name="monthly")
+    reply = ledger.submit("b", policy=Policy.SKIP)
+    run = ledger.run("b")
+    assert (reply.state, reply.holder) == (State.SKIPPED, Holder("a", "monthly"))
+    assert run.holder == Holder("a", "monthly")
+    assert run.failure is not None
+    assert run.failure.reason == "Skipped"
+    assert LOCK in run.failure.message
+    assert "monthly" in run.failure.message
+
+
+def test_skip_does_not_wait_for_a_holder_that_is_ending(ledger: LedgerUnderTest) -> None:
+    ledger.running("a")
+    ledger.cancel("a")
+    assert ledger.submit("b", policy=Policy.SKIP).state is State.SKIPPED
+
+
+# --- all of them ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_a_repeated_submission_has_no_second_effect(
+    ledger: LedgerUnderTest, policy: Policy
+) -> None:
+    ledger.running("a")
+    first = ledger.submit("b", policy=policy)
+    before = (ledger.run("a"), ledger.run("b"), ledger.lock())
+    again = ledger.submit("b", policy=policy)
+    assert (again.verdict, again.state, again.created) == (Verdict.OK, first.state, False)
+    assert (ledger.run("a"), ledger.run("b"), ledger.lock()) == before
+
+
+@pytest.mark.parametrize(
+    ("policy", "outcome"),
+    [(Policy.REJECT, "rejected"), (Policy.JOIN, "joined"), (Policy.SKIP, "skipped")],
+)
+def test_an_end_at_the_door_is_counted_as_such(
+    ledger: LedgerUnderTest, policy: Policy, outcome: str
+) -> None:
+    ledger.running("a")
+    ledger.submit("b", policy=policy)
+    counted = ledger.execute(ops.ReadCounters())
+    assert counted[f"runs_finished_total|task=other|outcome={outcome}"] == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "latest"),
+    [(Policy.REJECT, "a"), (Policy.SKIP, "a"), (Policy.JOIN, "b"), (Policy.QUEUE_LATEST, "b")],
+)
+def test_the_latest_run_of_the_rest_door_is_one_that_was_taken_on(
+    ledger: LedgerUnderTest, policy: Policy, latest: str
+) -> None:
+    ledger.submit("a", door=Door.REST)
+    ledger.submit("b", door=Door.REST, policy=policy)
+    assert ledger.execute(ops.LatestRun(namespace="default")) == latest

@@ -12,13 +12,21 @@ from celery import Celery
 from singletrack.adapters.celery_broker import make_envelope
 from singletrack.admission import Defaults, RunRequest, resolve
 from singletrack.catalogue import CatalogueEntry
-from singletrack.errors import ParametersTooLarge
+from singletrack.errors import InvalidParameters, ParametersTooLarge
 from singletrack.locks import qualify
-from singletrack.run import Door, RunSpec
+from singletrack.policies import Policy
+from singletrack.run import PRIORITIES, Door, RunSpec
 from singletrack.tasks import declaration_of, describe
 
 #: The largest message of a producer that the ledger keeps a copy of.
 MAX_MESSAGE_BYTES = 1024 * 1024
+
+#: What a producer may say about one run, as headers of its message:
+#: `task.apply_async(…, headers={"singletrack_policy": "Skip"})`.
+POLICY = "singletrack_policy"
+MAX_QUEUE = "singletrack_max_queue"
+LOCK = "singletrack_lock"
+PRIORITY = "singletrack_priority"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +39,7 @@ class Message:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     queue: str | None = None
     timeout_seconds: float | None = None
+    headers: Mapping[str, Any] = field(default_factory=dict)
     ours: bool = False
     """Whether the platform published it, so that its run is recorded already."""
 
@@ -48,7 +57,8 @@ class DirectRuns:
         """Apply the task's and the platform's defaults and make the message for publishing again.
 
         Raises:
-            InvalidParameters: the lock's template needs a parameter the message does not have.
+            InvalidParameters: the lock's template needs a parameter the message does not have, or
+                one of our headers holds what it may not.
             ParametersTooLarge: the ledger would have to keep more than a megabyte for it.
         """
         request = RunRequest(
@@ -60,10 +70,11 @@ class DirectRuns:
             door=Door.PRODUCER,
             queue=message.queue,
             timeout_seconds=message.timeout_seconds,
+            **_said(message.headers),
         )
         entry = self._entry(message.task)
         named = None
-        if entry and entry.lock and message.args:
+        if message.args:
             named = _named(self._app.tasks[message.task].run, message)
         spec = resolve(request, entry, self._defaults, named)
         envelope = make_envelope(self._app, spec)
@@ -90,6 +101,38 @@ def refused(message: Message, namespace: str) -> RunSpec:
         namespace=namespace,
         lock=qualify(namespace, f"unnamed/{message.run_id}"[:200]),
     )
+
+
+def _said(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """What our headers say about the run; headers of anybody else are left alone."""
+    said: dict[str, Any] = {}
+    if (policy := headers.get(POLICY)) is not None:
+        said["policy"] = _policy(policy)
+    if (key := headers.get(LOCK)) is not None:
+        said["lock"] = _checked(LOCK, key, isinstance(key, str) and key != "")
+    if (count := headers.get(MAX_QUEUE)) is not None:
+        said["max_queue"] = _checked(MAX_QUEUE, count, _is_whole(count) and count >= 0)
+    if (priority := headers.get(PRIORITY)) is not None:
+        fits = _is_whole(priority) and PRIORITIES[0] <= priority <= PRIORITIES[1]
+        said["priority"] = _checked(PRIORITY, priority, fits)
+    return said
+
+
+def _policy(value: Any) -> Policy:
+    try:
+        return Policy(value)
+    except ValueError as error:
+        raise InvalidParameters(f"header {POLICY}: there is no policy {value!r:.100}") from error
+
+
+def _checked(header: str, value: Any, fits: bool) -> Any:  # noqa: FBT001 - the answer of a check
+    if not fits:
+        raise InvalidParameters(f"header {header} cannot be {value!r:.100}")
+    return value
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _named(function: Any, message: Message) -> Mapping[str, Any]:

@@ -81,6 +81,7 @@ class GatedRequest(Request):
             kwargs=self.kwargs,
             queue=self.delivery_info.get("routing_key") or None,
             timeout_seconds=hard,
+            headers=self.request_dict,
             ours=bool(self.request_dict.get(OURS)),
         )
 

@@ -17,6 +17,7 @@ from kombu.exceptions import EncodeError as CeleryEncodeError
 
 from singletrack.adapters.redis_ledger import RedisLedger
 from singletrack.errors import EncodeError
+from singletrack.joining import joined_id, outcome_of
 from singletrack.operations import GetRun
 from singletrack.run import Failure, Run, encode_json
 from singletrack.settings import LedgerSettings, Settings
@@ -62,7 +63,11 @@ class LedgerBackend(BaseBackend):
 
     def get_task_meta(self, task_id: str, cache: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002
         run = self._ledger.execute(GetRun(run_id=task_id))
-        return self._meta(run) if run else self._pending(task_id)
+        if run is None:
+            return self._pending(task_id)
+        other = joined_id(run)
+        joined = self._ledger.execute(GetRun(run_id=other)) if other else None
+        return self._meta(outcome_of(run, joined)) | {"task_id": task_id}
 
     def get_state(self, task_id: str) -> str:
         return str(self.get_task_meta(task_id)["status"])

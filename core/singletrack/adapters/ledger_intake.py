@@ -14,8 +14,8 @@ from dataclasses import replace
 from singletrack.admission import Defaults, RunRequest, check_parameters, resolve
 from singletrack.broker import Broker
 from singletrack.catalogue import CatalogueEntry
-from singletrack.errors import Holder, LockHeld, RunConflict, RunNotFound, TaskNotRegistered
-from singletrack.intake import Accepted
+from singletrack.errors import RunConflict, RunNotFound, TaskNotRegistered
+from singletrack.intake import Accepted, refused
 from singletrack.ledger import AsyncLedger
 from singletrack.lifecycle import State
 from singletrack.operations import Cancel, GetRun, ListTasks, Submit
@@ -86,11 +86,12 @@ class LedgerIntake:
         spec = resolve(request, entry, self._defaults)
         spec = replace(spec, envelope=self._broker.envelope(spec))
         submission = await self._ledger.execute(Submit(spec=spec, push=self._broker.in_ledger))
-        holder = submission.holder
-        if not submission.created:
-            holder = await self._compared(spec)
-        if submission.state is State.REJECTED:
-            raise LockHeld(spec.lock, holder or Holder(run_id=""))
+        known = None
+        if not submission.created or submission.state is State.REJECTED:
+            known = await self._compared(spec)
+        if known is not None and submission.state is State.REJECTED:
+            reason = known.failure.reason if known.failure else ""
+            raise refused(reason, spec.lock, known.holder)
         return Accepted(run_id=spec.run_id, name=spec.name, submission=submission)
 
     async def cancel(self, run: Run, cancellation: Cancellation) -> Run:
@@ -106,8 +107,8 @@ class LedgerIntake:
             raise RunNotFound(f"no run has the id {run.run_id!r}")
         return after
 
-    async def _compared(self, spec: RunSpec) -> Holder | None:
-        """Make sure that the run which has this id is what was asked for; answer its holder.
+    async def _compared(self, spec: RunSpec) -> Run:
+        """The run which has this id, if it is what was asked for.
 
         The ledger's fingerprint leaves out what does not change what a run does, such as its
         timeout; for somebody who repeats a request those count too.
@@ -115,7 +116,7 @@ class LedgerIntake:
         known = await self._ledger.execute(GetRun(run_id=spec.run_id))
         if known is None or _asked(known.spec) != _asked(spec):
             raise RunConflict(f"the id {spec.run_id!r} belongs to a run with other content")
-        return known.holder
+        return known
 
 
 def _asked(spec: RunSpec) -> tuple[object, ...]:

@@ -43,7 +43,7 @@ def answers(standing: Standing, stored: Stored) -> dict[str, Answer]:
     }
     if not standing.terminal:
         given["Reconciling"] = Answer(TRUE, standing.reason, standing.message)
-    elif not standing.succeeded:
+    elif not standing.succeeded and not standing.joined:
         given["Stalled"] = Answer(TRUE, standing.reason, standing.message)
     return given
 
@@ -123,7 +123,7 @@ def _terminated(standing: Standing) -> Answer:
 def _succeeded(standing: Standing) -> Answer:
     if standing.succeeded:
         return Answer(TRUE, standing.reason, standing.message)
-    status = FALSE if standing.terminal else UNKNOWN
+    status = FALSE if standing.terminal and not standing.joined else UNKNOWN
     return Answer(status, standing.reason, standing.message)
 
 

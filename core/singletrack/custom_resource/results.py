@@ -29,6 +29,9 @@ def of(run: Run | None) -> Stored:
     """Where the result of this run is, if there is one."""
     if run is None or not run.terminal:
         return Stored(status="Unknown", reason="NotFinished", message="there is no result yet")
+    if run.state is State.JOINED:
+        message = f"the result is that of run {run.holder}; read it with GET {_path(run)}"
+        return Stored(status="Unknown", reason="Joined", message=message)
     if run.state is not State.SUCCEEDED:
         return Stored(status="False", reason="NoResult", message="the task did not return")
     if run.result is None or run.result == _NOTHING:
@@ -52,12 +55,15 @@ def none() -> Stored:
 
 
 def _elsewhere(run: Run, size: int) -> Stored:
-    path = f"/v1/namespaces/{run.spec.namespace}/runs/{run.run_id}/result"
     return Stored(
         status="True",
         reason="External",
-        message=f"the result takes {size} bytes; read it with GET {path}",
+        message=f"the result takes {size} bytes; read it with GET {_path(run)}",
     )
+
+
+def _path(run: Run) -> str:
+    return f"/v1/namespaces/{run.spec.namespace}/runs/{run.run_id}/result"
 
 
 def _small_enough(text: str) -> Any:

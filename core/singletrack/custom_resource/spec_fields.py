@@ -9,6 +9,7 @@ from __future__ import annotations
 from singletrack.custom_resource import MAX_REASON_LENGTH
 from singletrack.custom_resource.fields import Field, Rule, text, whole_number
 from singletrack.policies import Policy
+from singletrack.run import PRIORITIES
 
 MAX_TASK_LENGTH = 253
 MAX_QUEUE_LENGTH = 128
@@ -16,7 +17,6 @@ MAX_LOCK_LENGTH = 253
 MAX_WAITING = 10_000
 MOST_SECONDS = 30 * 86_400
 MOST_TTL_SECONDS = 365 * 86_400
-PRIORITIES = (-1000, 1000)
 
 _FIXED = ("queue", "lock", "startDeadlineSeconds", "timeoutSeconds")
 """Optional fields that may be left out, but not changed, added or removed later."""
@@ -78,8 +78,10 @@ LOCK = Field(
         Field(
             name="policy",
             text="What to do when another run holds the lock. Reject: refuse this run and name the "
-            "holder. Queue: wait in line, by priority, then by arrival. Replace: cancel the holder "
-            "and everybody waiting, then run. If it is left out, the task decides, else Queue.",
+            "holder. Queue: wait in line, by priority, then by arrival. QueueLatest: wait alone, "
+            "whoever waited is superseded. Replace: cancel the holder and everybody waiting, then "
+            "run. Join: end as Joined and stand for the holder. Skip: end as Skipped. If it is "
+            "left out, the task decides, else Queue.",
             limits={"enum": [str(policy) for policy in Policy]},
         ),
         whole_number(
@@ -91,7 +93,7 @@ LOCK = Field(
     ),
     rules=(
         Rule(
-            expression="!has(self.maxQueue) || (has(self.policy) && self.policy == 'Queue')",
+            expression="!has(self.maxQueue) || !has(self.policy) || self.policy == 'Queue'",
             message="lock.maxQueue needs lock.policy: Queue",
             field_path=".maxQueue",
         ),

@@ -28,6 +28,11 @@ class Standing:
     def succeeded(self) -> bool:
         return self.phase is Phase.SUCCEEDED
 
+    @property
+    def joined(self) -> bool:
+        """Whether the outcome is that of another run, which may be still to come."""
+        return self.phase is Phase.JOINED
+
 
 def of_run(run: Run) -> Standing:
     """Where a recorded run stands."""
@@ -110,7 +115,9 @@ def _end_in_words(run: Run) -> tuple[str, str]:
             return "Expired", "waited longer than allowed"
         case State.REJECTED:
             return "Rejected", f"refused{holder}"
-        case State.FAILED | State.TIMED_OUT | State.LOST | State.SKIPPED | State.JOINED:
+        case State.JOINED:
+            return "Joined", f"stands for run {run.holder}, which holds the lock or is next"
+        case State.FAILED | State.TIMED_OUT | State.LOST | State.SKIPPED:
             return str(VIEWS[run.state].phase), ""
         case State.QUEUED | State.READY | State.CLAIMED | State.RUNNING | State.SUCCEEDED:
             raise ValueError(f"{run.state} has words of its own")

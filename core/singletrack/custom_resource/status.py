@@ -44,7 +44,7 @@ def build(taskrun: TaskRun, standing: Standing, now: datetime) -> dict[str, Any]
         status["completionTime"] = exact_timestamp(ended)
     if stored.inline:
         status["result"] = stored.value
-    if standing.terminal and not standing.succeeded:
+    if standing.terminal and not standing.succeeded and not standing.joined:
         status["error"] = _error(standing)
     return status
 

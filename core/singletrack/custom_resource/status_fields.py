@@ -80,8 +80,8 @@ LOCK = Field(
         ),
         text(
             "holder",
-            "Who held the lock when this run had to wait or was refused: the TaskRun's name, or a "
-            "run id.",
+            "Who held the lock when this run had to wait, was refused or was not needed, or which "
+            "run it joined: the TaskRun's name, or a run id.",
             253,
         ),
     ),
@@ -124,8 +124,8 @@ STATUS = Field(
         text(
             "phase",
             "A summary for people: Pending, Queued, Starting, Running, then one of Succeeded, "
-            "Failed, TimedOut, Lost, Cancelled, Superseded, Expired, Rejected. More may come; the "
-            "conditions are the contract.",
+            "Failed, TimedOut, Lost, Cancelled, Superseded, Expired, Rejected, Skipped, Joined. "
+            "More may come; the conditions are the contract.",
             32,
         ),
         CONDITIONS,

@@ -19,7 +19,7 @@ class Submission:
     state: State | None = None
     created: bool = False
     holder: Holder | None = None
-    """Who holds the lock, when the run has to wait or was refused."""
+    """Who held the lock, unless it was free; for a JOINED run, the run it joined."""
     grant: Grant | None = None
     """Set when the submission asked for a claim and got it."""
 

@@ -66,6 +66,43 @@ def test_who_comes_first_in_line_goes_first(cluster: Cluster, worker: HandWorker
     assert worker.state(late) is State.QUEUED
 
 
+def test_a_joining_run_ends_in_one_write_and_names_the_one_it_joined(
+    cluster: Cluster, worker: HandWorker
+) -> None:
+    worker.start(cluster.create(taskrun("first")))
+    cluster.until_phase("first", "Running")
+    before = cluster.writes()
+    cluster.create(taskrun("second", lock={"policy": "Join"}))
+    shown = cluster.until_phase("second", "Joined")
+
+    assert shown["status"]["lock"]["holder"] == "first"
+    assert cluster.condition(shown, "Succeeded")["status"] == "Unknown"
+    assert cluster.condition(shown, "Finished")["status"] == "True"
+    assert cluster.writes() - before == CREATED + Counter({WRITTEN: 1})
+
+
+def test_a_skipped_run_names_the_holder(cluster: Cluster, worker: HandWorker) -> None:
+    worker.start(cluster.create(taskrun("first")))
+    cluster.create(taskrun("second", lock={"policy": "Skip"}))
+    shown = cluster.until_phase("second", "Skipped")
+
+    assert shown["status"]["lock"]["holder"] == "first"
+    assert "held by run first" in shown["status"]["error"]["message"]
+
+
+def test_only_the_newest_waits_under_queue_latest(cluster: Cluster, worker: HandWorker) -> None:
+    first = cluster.create(taskrun("first"))
+    worker.start(first)
+    cluster.create(taskrun("second", lock={"policy": "QueueLatest"}))
+    cluster.until_phase("second", "Queued")
+    third = cluster.create(taskrun("third", lock={"policy": "QueueLatest"}))
+    shown = cluster.until_phase("second", "Superseded")
+    assert third["metadata"]["uid"] in shown["status"]["error"]["message"]
+
+    worker.finish(first)
+    worker.until_state(third, State.READY)
+
+
 def test_many_created_at_once_get_in_line_in_the_order_of_their_creation(
     cluster: Cluster, worker: HandWorker
 ) -> None:

@@ -28,7 +28,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "a policy nobody knows": (
         taskrun("a", lock={"policy": "Maybe"}),
         "spec.lock.policy",
-        'supported values: "Reject", "Queue", "Replace"',
+        'supported values: "Reject", "Queue", "QueueLatest", "Replace", "Join", "Skip"',
     ),
     "room to wait without a queue": (
         taskrun("a", lock={"policy": "Reject", "maxQueue": 3}),

@@ -175,3 +175,34 @@ def test_wrong_arguments_fail_the_run_with_pythons_own_words(platform, python):
         "except TypeError as error: print(r.status, error)"
     )
     assert "FAILURE add() missing 1 required positional argument: 'y'" in python(code)
+
+
+def test_a_producer_that_joins_gets_the_result_of_the_run_it_joined(platform, python):
+    platform.start_worker()
+    holder = platform.submit("count_to", {"to": 15}, lock="shared")
+    platform.wait_for_begin(holder)
+    code = (
+        "headers = {'singletrack_policy': 'Join', 'singletrack_lock': 'shared'}\n"
+        "r = add.apply_async((1, 2), headers=headers)\n"
+        "print(r.get(timeout=20)['run'], r.status, r.id)"
+    )
+    joined_to, status, run_id = python(code).split()
+    assert (joined_to, status) == (holder, "SUCCESS")
+    assert platform.run(run_id).state is State.JOINED
+    platform.submitted.append(run_id)
+    platform.assert_promise_held()
+
+
+def test_a_producer_that_skips_is_told_who_holds_the_lock(platform, python):
+    platform.start_worker()
+    holder = platform.submit("count_to", {"to": 600}, lock="shared")
+    platform.wait_for_begin(holder)
+    code = (
+        "headers = {'singletrack_policy': 'Skip', 'singletrack_lock': 'shared'}\n"
+        "r = add.apply_async((1, 2), headers=headers)\n"
+        "r.get(timeout=20, propagate=False)\n"
+        "print(r.status, r.result)"
+    )
+    status, _, words = python(code).partition(" ")
+    assert status == "REJECTED"
+    assert holder in words

@@ -48,6 +48,32 @@ def test_the_door_decides_when_nobody_else_does(door, policy):
     assert resolve(request(door=door), entry(), Defaults()).policy is policy
 
 
+@pytest.mark.parametrize("door", Door)
+@pytest.mark.parametrize("policy", Policy)
+def test_every_policy_can_be_asked_for_at_every_door(door, policy):
+    assert resolve(request(door=door, policy=policy), entry(), Defaults()).policy is policy
+    assert resolve(request(door=door), entry(policy=policy), Defaults()).policy is policy
+
+
+def test_the_request_limits_the_waiting_list_before_the_task():
+    task = entry(policy=Policy.QUEUE, max_queue=5)
+    assert resolve(request(), task, Defaults()).max_queue == 5
+    assert resolve(request(max_queue=0), task, Defaults()).max_queue == 0
+    assert resolve(request(), entry(policy=Policy.QUEUE), Defaults()).max_queue is None
+
+
+def test_the_tasks_limit_means_nothing_under_another_policy():
+    task = entry(policy=Policy.QUEUE, max_queue=5)
+    assert resolve(request(policy=Policy.JOIN), task, Defaults()).max_queue is None
+
+
+def test_a_limit_that_would_mean_nothing_is_refused():
+    with pytest.raises(InvalidParameters, match="Queue, but the run's is Reject"):
+        resolve(request(max_queue=1), entry(), Defaults())
+    with pytest.raises(InvalidParameters, match="Queue, but the run's is Skip"):
+        resolve(request(max_queue=1, policy=Policy.SKIP), entry(), Defaults())
+
+
 def test_out_of_the_box_one_task_runs_at_a_time():
     one = resolve(request(task="a"), None, Defaults())
     other = resolve(request(task="b"), None, Defaults())

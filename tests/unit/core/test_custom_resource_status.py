@@ -20,6 +20,7 @@ from singletrack.run import Cancellation, Failure, Progress, Run, RunSpec
 
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
+NEVER_STARTED = {State.REJECTED, State.SKIPPED, State.JOINED}
 
 _VERSION = custom_resource_definition()["spec"]["versions"][0]
 STATUS_SCHEMA = _VERSION["schema"]["openAPIV3Schema"]["properties"]["status"]
@@ -43,7 +44,7 @@ def a_taskrun(status: dict[str, Any] | None = None, generation: int = 1) -> Task
 
 
 def a_run(state: State, **fields: Any) -> Run:
-    started = state not in {State.QUEUED, State.READY, State.CLAIMED, State.REJECTED}
+    started = state not in {State.QUEUED, State.READY, State.CLAIMED, *NEVER_STARTED}
     known: dict[str, Any] = {
         "spec": RunSpec(run_id="u-1", task="t", lock="ns/default", name="a", namespace="ns"),
         "state": state,
@@ -90,7 +91,8 @@ def test_tools_see_work_in_progress_success_or_a_stall_and_never_two_of_them(sta
     reconciling, stalled = answer(built, "Reconciling"), answer(built, "Stalled")
 
     assert (reconciling is not None) == (state not in TERMINAL)
-    assert (stalled is not None) == (state in TERMINAL and state is not State.SUCCEEDED)
+    fine = {State.SUCCEEDED, State.JOINED}
+    assert (stalled is not None) == (state in TERMINAL and state not in fine)
 
 
 def test_every_condition_names_the_generation_it_speaks_of() -> None:
@@ -114,6 +116,32 @@ def test_the_default_status_counts_as_never_answered() -> None:
     reconciling = next(c for c in queued["conditions"] if c["type"] == "Reconciling")
 
     assert reconciling["lastTransitionTime"] == "2026-10-01T12:00:00Z"
+
+
+def test_a_joined_run_has_ended_and_leaves_its_success_open() -> None:
+    built = build(a_run(State.JOINED, holder=Holder(run_id="u-9", name="first")))
+
+    assert answer(built, "Accepted") == ("True", "Valid")
+    assert answer(built, "LockAcquired") == ("False", "Joined")
+    assert answer(built, "Succeeded") == ("Unknown", "Joined")
+    assert answer(built, "Finished") == ("True", "Joined")
+    assert answer(built, "Terminated") == ("True", "NeverStarted")
+    assert answer(built, "ResultStored") == ("Unknown", "Joined")
+    assert built["lock"]["holder"] == "first"
+    assert "error" not in built
+    [succeeded] = [each for each in built["conditions"] if each["type"] == "Succeeded"]
+    assert succeeded["message"] == "stands for run first, which holds the lock or is next"
+
+
+def test_a_skipped_run_did_not_succeed_and_names_the_holder() -> None:
+    why = Failure(reason="Skipped", message="not needed: lock ns/default is held by run first")
+    built = build(a_run(State.SKIPPED, holder=Holder(run_id="u-9", name="first"), failure=why))
+
+    assert answer(built, "Accepted") == ("True", "Valid")
+    assert answer(built, "Succeeded") == ("False", "Skipped")
+    assert answer(built, "Terminated") == ("True", "NeverStarted")
+    assert built["lock"]["holder"] == "first"
+    assert built["error"]["message"] == why.message
 
 
 def test_a_waiting_run_names_the_holder_of_its_lock() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from singletrack.policies import Decision, LockView, Policy, decide
+from singletrack.policies import Decision, LockView, Policy, Refusal, decide, why_refused
 
 FREE = LockView(held=False)
 HELD = LockView(held=True)
@@ -38,3 +38,31 @@ def test_reject_refuses_when_somebody_waits_for_that_end_already():
 
 def test_replace_takes_the_holders_place():
     assert decide(Policy.REPLACE, HELD) is Decision.REPLACE
+
+
+@pytest.mark.parametrize("lock", [HELD, ENDING, LockView(held=True, waiting=7)])
+def test_queue_latest_always_waits_alone(lock):
+    assert decide(Policy.QUEUE_LATEST, lock) is Decision.SUPERSEDE
+
+
+@pytest.mark.parametrize("lock", [HELD, ENDING, LockView(held=True, waiting=7)])
+def test_skip_never_waits(lock):
+    assert decide(Policy.SKIP, lock) is Decision.SKIP
+
+
+def test_join_joins_unless_the_holder_is_ending_and_nobody_comes_after_it():
+    assert decide(Policy.JOIN, HELD) is Decision.JOIN
+    assert decide(Policy.JOIN, ENDING) is Decision.WAIT
+    after_it = LockView(held=True, holder_cancelling=True, waiting=1)
+    assert decide(Policy.JOIN, after_it) is Decision.JOIN
+
+
+@pytest.mark.parametrize("policy", set(Policy) - {Policy.QUEUE})
+def test_the_length_of_the_list_means_something_under_queue_only(policy):
+    lock = LockView(held=True, waiting=3)
+    assert decide(policy, lock, max_queue=1) is decide(policy, lock)
+
+
+def test_a_refusal_has_one_reason_per_policy():
+    assert why_refused(Policy.QUEUE) is Refusal.QUEUE_FULL
+    assert why_refused(Policy.REJECT) is Refusal.LOCK_HELD

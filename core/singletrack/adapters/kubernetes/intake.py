@@ -34,7 +34,7 @@ from singletrack.errors import (
     RunConflict,
     RunNotFound,
 )
-from singletrack.intake import Accepted
+from singletrack.intake import Accepted, refused
 from singletrack.ledger import AsyncLedger
 from singletrack.lifecycle import VIEWS, State
 from singletrack.operations import Cancel, GetLock, GetRun, Submission, Submit, Verdict
@@ -109,7 +109,8 @@ class KubernetesIntake:
         )
         decision = policies.decide(resolved.policy, view, max_queue=resolved.max_queue)
         if owner is not None and decision is Decision.REJECT:
-            raise LockHeld(resolved.lock, Holder(run_id=owner.run_id, name=owner.spec.name))
+            holder = Holder(run_id=owner.run_id, name=owner.spec.name)
+            raise refused(policies.why_refused(resolved.policy), resolved.lock, holder)
 
     async def _create(self, request: RunRequest, resolved: RunSpec) -> TaskRun:
         try:
@@ -146,7 +147,7 @@ class KubernetesIntake:
             raise
         if submission.state is State.REJECTED:
             await self._undo(taskrun)
-            raise LockHeld(spec.lock, submission.holder or await self._holder(spec.run_id))
+            raise await self._refusal(spec)
         return submission
 
     async def _undo(self, taskrun: TaskRun) -> None:
@@ -157,10 +158,11 @@ class KubernetesIntake:
                 f"TaskRun {taskrun.name!r} was refused, but could not be deleted: {error}"
             ) from error
 
-    async def _holder(self, run_id: str) -> Holder:
-        """Who held the lock when the operator was faster in submitting this run."""
-        record = await self._ledger.execute(GetRun(run_id=run_id))
-        return (record and record.holder) or Holder(run_id="")
+    async def _refusal(self, spec: RunSpec) -> LockHeld:
+        """Why the ledger has refused it, whether this process has submitted it or the operator."""
+        record = await self._ledger.execute(GetRun(run_id=spec.run_id))
+        reason = record.failure.reason if record and record.failure else ""
+        return refused(reason, spec.lock, record.holder if record else None)
 
 
 def _is_same(one: RunSpec, other: RunSpec) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import assert_never
 
 from singletrack import operations as ops
 from singletrack.adapters.memory.book import (
@@ -17,8 +16,18 @@ from singletrack.adapters.memory.book import (
 from singletrack.errors import Holder
 from singletrack.lifecycle import State
 from singletrack.operations import Verdict
-from singletrack.policies import Decision, LockView, Policy, decide
+from singletrack.policies import Decision, LockView, Refusal, decide, why_refused
 from singletrack.run import Cancellation, Door, Failure, RunSpec, encode_json
+
+#: A new run in one of these is not the one its namespace's users will ask for next.
+NOT_TAKEN = frozenset({State.REJECTED, State.SKIPPED})
+
+#: What a run ends as that neither starts nor waits.
+_AT_ONCE = {
+    Decision.REJECT: State.REJECTED,
+    Decision.SKIP: State.SKIPPED,
+    Decision.JOIN: State.JOINED,
+}
 
 
 def submit(book: Book, op: ops.Submit) -> ops.Submission:
@@ -28,13 +37,13 @@ def submit(book: Book, op: ops.Submit) -> ops.Submission:
         return _known(known, spec, op.claim_nonce)
     owner = book.owner(spec.lock)
     record = _decided(book, op, spec, owner)
-    if spec.door is Door.REST and record.run.state is not State.REJECTED:
+    if spec.door is Door.REST and record.run.state not in NOT_TAKEN:
         book.latest[spec.namespace] = spec.run_id
     return ops.Submission(
         verdict=Verdict.OK,
         state=record.run.state,
         created=True,
-        holder=_holder(owner) if owner else None,
+        holder=record.run.holder or (_holder(owner) if owner else None),
         grant=describe_grant(record.run) if record.run.state is State.CLAIMED else None,
     )
 
@@ -69,21 +78,16 @@ def _known(record: Record, spec: RunSpec, nonce: str) -> ops.Submission:
 
 
 def _decided(book: Book, op: ops.Submit, spec: RunSpec, owner: Record | None) -> Record:
-    match _decision(book, spec, owner):
-        case Decision.START:
-            return _started(book, op, spec)
-        case Decision.WAIT:
-            return book.create(spec, State.QUEUED, push=op.push)
-        case Decision.REJECT:
-            assert owner is not None, "only a lock that is held is a reason to refuse"  # noqa: S101
-            holder = _holder(owner)
-            why = _refusal(spec, holder)
-            return book.create(spec, State.REJECTED, push=op.push, holder=holder, failure=why)
-        case Decision.REPLACE:
-            assert owner is not None, "only a lock that is held has somebody to replace"  # noqa: S101
-            return _replacing(book, op, spec, owner)
-        case unknown:
-            assert_never(unknown)
+    decision = _decision(book, spec, owner)
+    if decision is Decision.START or owner is None:
+        return _started(book, op, spec)
+    if decision in _AT_ONCE:
+        return _ended(book, spec, decision, owner)
+    if decision is Decision.REPLACE:
+        return _replacing(book, op, spec, owner)
+    if decision is Decision.SUPERSEDE:
+        _supersede(book, spec, "Superseded", f"superseded by run {spec.run_id}")
+    return book.create(spec, State.QUEUED, push=op.push)
 
 
 def _decision(book: Book, spec: RunSpec, owner: Record | None) -> Decision:
@@ -102,10 +106,30 @@ def _started(book: Book, op: ops.Submit, spec: RunSpec) -> Record:
     return book.create(spec, State.CLAIMED, push=op.push, **claim)
 
 
+def _ended(book: Book, spec: RunSpec, decision: Decision, owner: Record) -> Record:
+    """A run that ends at once, because of another one."""
+    other = _joined_by(book, spec, owner) if decision is Decision.JOIN else owner
+    holder, why = _holder(other), None
+    if decision is Decision.REJECT:
+        why = _refusal(spec, holder)
+    elif decision is Decision.SKIP:
+        why = Failure(reason="Skipped", message=f"not needed: {_held(spec, holder)}")
+    return book.create(spec, _AT_ONCE[decision], push=False, holder=holder, failure=why)
+
+
+def _joined_by(book: Book, spec: RunSpec, owner: Record) -> Record:
+    """The run a joining one stands for."""
+    return book.waiting(spec.lock)[0] if owner.run.cancellation else owner
+
+
+def _supersede(book: Book, spec: RunSpec, reason: str, message: str) -> None:
+    for waiting in book.waiting(spec.lock):
+        book.end(waiting, State.SUPERSEDED, reason, message)
+
+
 def _replacing(book: Book, op: ops.Submit, spec: RunSpec, owner: Record) -> Record:
     message = f"replaced by run {spec.run_id}"
-    for waiting in book.waiting(spec.lock):
-        book.end(waiting, State.SUPERSEDED, "Replaced", message)
+    _supersede(book, spec, "Replaced", message)
     record = book.create(spec, State.QUEUED, push=op.push)
     if owner.run.state is State.READY:
         book.end(owner, State.SUPERSEDED, "Replaced", message)
@@ -116,10 +140,14 @@ def _replacing(book: Book, op: ops.Submit, spec: RunSpec, owner: Record) -> Reco
 
 
 def _refusal(spec: RunSpec, holder: Holder) -> Failure:
-    if spec.policy is Policy.QUEUE:
+    reason, message = why_refused(spec.policy), _held(spec, holder)
+    if reason is Refusal.QUEUE_FULL:
         message = f"{spec.max_queue} runs already wait for lock {spec.lock}"
-        return Failure(reason="QueueFull", message=message)
-    return Failure(reason="LockHeld", message=f"lock {spec.lock} is held by run {holder}")
+    return Failure(reason=reason, message=message)
+
+
+def _held(spec: RunSpec, holder: Holder) -> str:
+    return f"lock {spec.lock} is held by run {holder}"
 
 
 def _holder(owner: Record) -> Holder:

@@ -17,7 +17,8 @@ from singletrack.metrics import HISTOGRAMS
 
 VERSION = 1
 NAME = f"singletrack_v{VERSION}"
-_PRELUDE = "prelude.lua"
+#: What operations share, in this order; every other file is an operation.
+_SHARED = ("prelude.lua", "deciding.lua")
 
 
 def function_name(operation: str) -> str:
@@ -30,9 +31,9 @@ def source() -> str:
     """The whole library as text."""
     folder = files("singletrack.adapters.redis_ledger") / "functions"
     texts = {item.name: item.read_text() for item in folder.iterdir() if item.name.endswith(".lua")}
-    prelude = texts.pop(_PRELUDE)
+    shared = [texts.pop(name) for name in _SHARED]
     operations = [f"do\n{texts[name]}end\n" for name in sorted(texts)]
-    body = "\n".join([_constants(), prelude, *operations])
+    body = "\n".join([_constants(), *shared, *operations])
     return f"#!lua name={NAME}\n-- digest {hashlib.sha256(body.encode()).hexdigest()}\n{body}"
 
 

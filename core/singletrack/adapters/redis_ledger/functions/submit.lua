@@ -1,59 +1,70 @@
--- submit: record a run and decide by its policy whether it starts, waits or is refused.
+-- submit: record a run and decide by its policy whether it starts, waits, is refused or not needed.
 -- ARGV  id, fingerprint, lock, policy, push ('1' or ''), claim nonce, worker, then the record's
 --       fields as name, value pairs
--- reply verdict, state, created, holder id, holder name, then a grant if the nonce got one
+-- reply verdict, state, created, id and name of the holder (or of the run it joined), then a grant
+--       if the nonce got one
 
-local function holder_of(lock)
-  local owner = redis.call('HGET', lock_key(lock), 'owner')
-  return owner and fetch(owner) or nil
-end
-
-local function supersede(lock, id)
-  for _, waiting in ipairs(redis.call('ZRANGE', P .. 'wait:' .. lock, 0, -1)) do
-    if waiting ~= id then
-      fail(fetch(waiting), 'SUPERSEDED', 'Replaced', 'replaced by run ' .. id)
-    end
+local function supersede(r, reason, message)
+  for _, waiting in ipairs(waiting_for(r.lock)) do
+    fail(fetch(waiting), 'SUPERSEDED', reason, message)
   end
 end
 
-local function full(r)
-  local room = tonumber(r.max_queue)
-  return room and redis.call('ZCARD', P .. 'wait:' .. r.lock) >= room
+local function start(r, _, nonce, worker)
+  if nonce ~= '' and is_blessed() then
+    grant(r, nonce, worker)
+  else
+    move(r, 'READY')
+  end
 end
 
-local function refuse(r, holder, reason, message)
-  change(r, 'holder_id', holder.id, 'holder_name', holder.name)
-  fail(r, 'REJECTED', reason, message)
+-- What is kept of the other run is what a reader of the record can follow.
+local function point_at(r, other) change(r, 'holder_id', other.id, 'holder_name', other.name) end
+
+local function held(r, holder)
+  local who = holder.name ~= '' and holder.name or holder.id
+  return 'lock ' .. r.lock .. ' is held by run ' .. who
 end
 
-local by_policy = {
-  Queue = function(r, holder)
-    if full(r) then
-      refuse(r, holder, 'QueueFull', r.max_queue .. ' runs already wait for lock ' .. r.lock)
-    else
-      move(r, 'QUEUED')
-    end
-  end,
-  Reject = function(r, holder)
-    local ending = holder.cancel_by ~= ''
-    if ending and redis.call('EXISTS', P .. 'wait:' .. r.lock) == 0 then
-      move(r, 'QUEUED')
-    else
-      local who = holder.name ~= '' and holder.name or holder.id
-      refuse(r, holder, 'LockHeld', 'lock ' .. r.lock .. ' is held by run ' .. who)
-    end
-  end,
-  Replace = function(r, holder)
-    supersede(r.lock, r.id)
+local function refuse(r, seen)
+  point_at(r, seen.holder)
+  if r.policy == 'Queue' then
+    fail(r, 'REJECTED', 'QueueFull', r.max_queue .. ' runs already wait for lock ' .. r.lock)
+  else
+    fail(r, 'REJECTED', 'LockHeld', held(r, seen.holder))
+  end
+end
+
+local function replace(r, seen)
+  local holder, message = seen.holder, 'replaced by run ' .. r.id
+  supersede(r, 'Replaced', message)
+  move(r, 'QUEUED')
+  if holder.state == 'READY' then
+    fail(holder, 'SUPERSEDED', 'Replaced', message)
+  elseif holder.cancel_by == '' then
+    change(holder, 'cancel_by', 'replaced', 'cancel_reason', message, 'cancel_grace_ms', 30000)
+    emit(holder)
+    redis.call('PUBLISH', P .. 'wake', holder.id)
+  end
+end
+
+local carry_out = {
+  start = start,
+  wait = function(r) move(r, 'QUEUED') end,
+  supersede = function(r)
+    supersede(r, 'Superseded', 'superseded by run ' .. r.id)
     move(r, 'QUEUED')
-    if holder.state == 'READY' then
-      fail(holder, 'SUPERSEDED', 'Replaced', 'replaced by run ' .. r.id)
-    elseif holder.cancel_by == '' then
-      change(holder, 'cancel_by', 'replaced', 'cancel_reason', 'replaced by run ' .. r.id,
-        'cancel_grace_ms', 30000)
-      emit(holder)
-      redis.call('PUBLISH', P .. 'wake', holder.id)
-    end
+  end,
+  replace = replace,
+  reject = refuse,
+  join = function(r, seen)
+    seen.holder = joined_by(r.lock, seen)
+    point_at(r, seen.holder)
+    move(r, 'JOINED')
+  end,
+  skip = function(r, seen)
+    point_at(r, seen.holder)
+    fail(r, 'SKIPPED', 'Skipped', 'not needed: ' .. held(r, seen.holder))
   end,
 }
 
@@ -84,30 +95,27 @@ local function with_grant(reply, r)
   return reply
 end
 
+local function again(known, args)
+  local same, nonce = known.fingerprint == args[2], args[6]
+  local reply = { same and 'OK' or 'CONFLICT', known.state, '0', '', '' }
+  local granted = same and nonce ~= '' and known.state == 'CLAIMED' and known.nonce == nonce
+  return granted and with_grant(reply, known) or reply
+end
+
 register('submit', {}, function(args)
-  local id, nonce = args[1], args[6]
+  local id = args[1]
   local known = fetch(id)
-  if known then
-    local same = known.fingerprint == args[2]
-    local reply = { same and 'OK' or 'CONFLICT', known.state, '0', '', '' }
-    local granted = same and nonce ~= '' and known.state == 'CLAIMED' and known.nonce == nonce
-    return granted and with_grant(reply, known) or reply
-  end
-  if not by_policy[args[4]] then error('there is no policy ' .. args[4]) end
+  if known then return again(known, args) end
+  check_policy(args[4])
   if args[5] == '1' then check_queue(args) end
   local r = record(id, args)
-  local holder = holder_of(r.lock)
-  if not holder and nonce ~= '' and is_blessed() then
-    grant(r, nonce, args[7])
-  elseif not holder then
-    move(r, 'READY')
-  else
-    by_policy[r.policy](r, holder)
-    r = fetch(id)
-  end
-  if r.door == 'rest' and r.state ~= 'REJECTED' then
+  local seen = look_at(r.lock)
+  carry_out[decide(r.policy, seen, r.max_queue)](r, seen, args[6], args[7])
+  r = fetch(id)
+  if r.door == 'rest' and r.state ~= 'REJECTED' and r.state ~= 'SKIPPED' then
     redis.call('HSET', P .. 'latest', r.namespace, id)
   end
+  local holder = seen.holder
   local reply = { 'OK', r.state, '1', holder and holder.id or '', holder and holder.name or '' }
   return r.state == 'CLAIMED' and with_grant(reply, r) or reply
 end)
