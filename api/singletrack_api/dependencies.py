@@ -63,7 +63,8 @@ async def json_only(request: Request) -> None:
     empty = request.headers.get("content-length", "0") == "0"
     if empty and "transfer-encoding" not in request.headers:
         return
-    if media_type != "application/json":
+    patches = request.method == "PATCH" and media_type == "application/merge-patch+json"
+    if media_type != "application/json" and not patches:
         raise Refusal(NOT_JSON, "send the header Content-Type: application/json")
 
 

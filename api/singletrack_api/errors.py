@@ -43,6 +43,7 @@ RUN_NOT_FOUND = Kind("run-not-found", 404, "There is no such run")
 LOCK_HELD = Kind("lock-held", 409, "Another run holds this lock")
 QUEUE_FULL = Kind("queue-full", 429, "As many runs wait for this lock as are allowed to")
 RUN_FINISHED = Kind("run-finished", 409, "The run has already ended")
+RUN_STARTED = Kind("run-started", 409, "The run has started")
 NO_RESULT = Kind("no-result", 409, "The run ended without a result")
 KEY_REUSED = Kind("idempotency-key-reused", 422, "The key belongs to a request with other content")
 INVALID_PARAMETERS = Kind("invalid-parameters", 422, "The parameters do not fit the task")
@@ -68,6 +69,7 @@ KINDS: Mapping[type[errors.SingletrackError], Kind] = {
     errors.EncodeError: INVALID_PARAMETERS,
     errors.ParametersTooLarge: PARAMETERS_TOO_LARGE,
     errors.RunNotFound: RUN_NOT_FOUND,
+    errors.RunStarted: RUN_STARTED,
     errors.RunConflict: KEY_REUSED,
     errors.QueueFull: QUEUE_FULL,
     errors.LockHeld: LOCK_HELD,

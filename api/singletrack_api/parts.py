@@ -98,6 +98,7 @@ def defaults_of(settings: Settings) -> Defaults:
     return Defaults(
         queue=settings.broker.default_queue,
         start_deadline_seconds=settings.run.start_deadline_seconds,
+        priority_point_seconds=settings.run.priority_point_seconds,
         ttl_seconds=settings.run.ttl_seconds_after_finished,
     )
 

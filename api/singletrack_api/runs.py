@@ -39,6 +39,7 @@ from singletrack_api.schemas import (
     NotYet,
     RunCreate,
     RunList,
+    RunPatch,
     RunPending,
     RunView,
 )
@@ -123,6 +124,18 @@ async def list_runs(
 async def get_run(parts: PartsHere, run: TheRun, wait: Wait = 0.0) -> Response:
     """One run; with `Prefer: wait=10` at its end, or after ten seconds."""
     return _json(await _waited_for(parts, run, wait))
+
+
+@router.patch(
+    "/{run_id:run_id}",
+    operation_id="change_run",
+    response_model=RunView,
+    responses=problems(400, 404, 409, 413, 415, 422, 503),
+    dependencies=JSON_ONLY,
+)
+async def change_run(parts: PartsHere, run: TheRun, body: RunPatch) -> Response:
+    """Change the priority of a run that has not started."""
+    return _json(views.run_view(await parts.intake.prioritise(run, body.priority)))
 
 
 @router.get(

@@ -64,7 +64,7 @@ class RunCreate(Shape):
     queue: QueueName | None = None
     """The broker queue; without one the task's own decides."""
     priority: Priority = 0
-    """Higher goes first among the runs that wait for the same lock."""
+    """Higher goes first among the runs that wait for the same lock; waiting counts as well."""
     lock: LockRequest = LockRequest()
     timeout_seconds: Seconds | None = None
     """How long its code may run."""
@@ -74,6 +74,13 @@ class RunCreate(Shape):
     """How long it may wait for its lock."""
     ttl_seconds_after_finished: SecondsOrZero | None = None
     """How long its record is kept after the end."""
+
+
+class RunPatch(Shape):
+    """What may be changed of a run before it starts, as a JSON merge patch."""
+
+    priority: Priority
+    """A waiting run moves to its new place in line."""
 
 
 class CancelRequest(Shape):

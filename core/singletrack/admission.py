@@ -54,6 +54,7 @@ class Defaults:
 
     queue: str = "celery"
     start_deadline_seconds: float = 300.0
+    priority_point_seconds: float = 60.0
     ttl_seconds: float = _SECONDS_PER_DAY
 
 
@@ -93,6 +94,7 @@ def resolve(
         policy=policy,
         max_queue=_max_queue(request, entry, policy),
         priority=request.priority,
+        priority_point_seconds=defaults.priority_point_seconds,
         queue=_checked_queue(request.queue or (entry and entry.queue) or defaults.queue),
         timeout_seconds=_first(request.timeout_seconds, entry.timeout_seconds if entry else None),
         start_deadline_seconds=_first(

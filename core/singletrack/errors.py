@@ -11,6 +11,7 @@ SingletrackError
 │   ├── InvalidParameters        the parameters do not fit the task's signature
 │   ├── ParametersTooLarge       the parameters are above the limit
 │   ├── RunNotFound              no run has that id
+│   ├── RunStarted               what was asked for is possible only before the start
 │   ├── RunConflict              the id belongs to a run with another content
 │   ├── LockHeld                 the lock is held and the policy says to refuse
 │   │   └── QueueFull            as many runs wait for it as are allowed to
@@ -69,6 +70,10 @@ class ParametersTooLarge(IntakeError):
 
 class RunNotFound(IntakeError):
     """No run has that id."""
+
+
+class RunStarted(IntakeError):
+    """The run has started; this is possible only before."""
 
 
 class RunConflict(IntakeError):

@@ -41,6 +41,14 @@ class Intake(Protocol):
         """
         ...
 
+    async def prioritise(self, run: Run, priority: int) -> Run:
+        """Change the priority of a run and answer its record after that.
+
+        Raises:
+            RunStarted: its code has been started, or it has ended.
+        """
+        ...
+
     async def cancel(self, run: Run, cancellation: Cancellation) -> Run:
         """Ask a run to stop and answer its record after that; durable when this returns."""
         ...

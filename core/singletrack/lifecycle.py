@@ -96,6 +96,9 @@ TRANSITIONS: dict[State | None, frozenset[State]] = {
 #: A run in one of these states owns its lock, and nobody else does.
 OWNING = frozenset({State.READY, State.CLAIMED, State.RUNNING})
 
+#: Its code has not been started, or it is not known to have been.
+NOT_STARTED = frozenset({State.QUEUED, State.READY, State.CLAIMED})
+
 LIVE = OWNING | {State.QUEUED}
 
 TERMINAL = frozenset(State) - LIVE

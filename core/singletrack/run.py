@@ -56,7 +56,9 @@ class RunSpec:
     policy: Policy = Policy.QUEUE
     max_queue: int | None = None
     priority: int = 0
-    """Higher first, -1000 to 1000."""
+    """Higher first, -1000 to 1000; see `priority_point_seconds`."""
+    priority_point_seconds: float = 60.0
+    """How many seconds of waiting one point of priority is worth; with 0 arrival alone counts."""
     queue: str = "celery"
     """The broker queue the message goes to."""
     envelope: str = ""
@@ -138,7 +140,7 @@ class Run:
     state: State
     revision: int
     sequence: int = 0
-    """The order of submission, over the whole ledger."""
+    """The order of submission, over the whole ledger: microseconds of its clock, never equal."""
     attempt: int = 0
     """How many times its code has been started."""
     token: int = 0

@@ -81,6 +81,9 @@ class RunSettings(_Group):
     """The task `GET /start` runs."""
     start_deadline_seconds: float = 300.0
     """How long a run that owns its lock may wait for a worker."""
+    priority_point_seconds: float = Field(default=60.0, ge=0, le=86400)
+    """How many seconds of waiting one point of priority is worth, so that nobody waits for ever:
+    with 60, a run of priority 5 goes before those that came up to five minutes earlier with 0."""
     ttl_seconds_after_finished: float = 86400.0
     """How long records and TaskRuns are kept after the end."""
     cancel_grace_seconds: float = 30.0

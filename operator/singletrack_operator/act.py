@@ -15,6 +15,7 @@ from singletrack.custom_resource.manifest import TaskRun
 from singletrack.ledger import AsyncLedger
 from singletrack.operations import AckProjection as Ack
 from singletrack.operations import Cancel, Verdict
+from singletrack.operations import Prioritise as PrioritiseRun
 from singletrack.operations import Submit as SubmitRun
 from singletrack_operator.actions import (
     AckProjection,
@@ -22,6 +23,7 @@ from singletrack_operator.actions import (
     AwaitTask,
     CancelRun,
     DeleteResource,
+    Prioritise,
     RequeueAfter,
     ScheduleDeletion,
     Submit,
@@ -71,6 +73,8 @@ class Actor:
                 await self._submit(action)
             case CancelRun():
                 await self._cancel(taskrun, action)
+            case Prioritise():
+                await self._prioritise(taskrun, action)
             case WriteStatus():
                 await self._write_status(taskrun, action)
             case AckProjection(revision=revision):
@@ -108,6 +112,11 @@ class Actor:
         operation = Cancel(run_id=taskrun.uid, cancellation=action.cancellation)
         await self._around.ledger.execute_durably(operation)
         log.info("run_cancel_asked", run=taskrun.uid, reason=action.cancellation.reason)
+        self._around.queue.add(taskrun.uid)
+
+    async def _prioritise(self, taskrun: TaskRun, action: Prioritise) -> None:
+        operation = PrioritiseRun(run_id=taskrun.uid, priority=action.priority)
+        await self._around.ledger.execute(operation)
         self._around.queue.add(taskrun.uid)
 
     async def _write_status(self, taskrun: TaskRun, action: WriteStatus) -> None:

@@ -25,6 +25,13 @@ class CancelRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prioritise:
+    """Give the recorded run the priority its TaskRun asks for now."""
+
+    priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WriteStatus:
     """Show this in the TaskRun; if the resource has moved on, look again instead."""
 
@@ -68,6 +75,7 @@ class AwaitTask:
 Action = (
     Submit
     | CancelRun
+    | Prioritise
     | WriteStatus
     | AckProjection
     | DeleteResource

@@ -18,7 +18,7 @@ from singletrack.custom_resource import manifest, standing, status
 from singletrack.custom_resource.manifest import TaskRun
 from singletrack.custom_resource.standing import Standing
 from singletrack.errors import EncodeError, InvalidParameters, ParametersTooLarge
-from singletrack.lifecycle import State
+from singletrack.lifecycle import NOT_STARTED, State
 from singletrack.run import Cancellation, Run
 from singletrack_operator.actions import (
     AckProjection,
@@ -26,6 +26,7 @@ from singletrack_operator.actions import (
     AwaitTask,
     CancelRun,
     DeleteResource,
+    Prioritise,
     RequeueAfter,
     ScheduleDeletion,
     Submit,
@@ -146,8 +147,8 @@ def _yaml_hint(params: Mapping[str, Any]) -> str:
 
 
 def _while_alive(seen: Seen, record: Run, rules: Rules) -> tuple[Action, ...]:
-    if cancel := _cancel(seen, rules):
-        return cancel
+    if change := _cancel(seen, rules) or _prioritise(seen.taskrun, record):
+        return change
     seen_it = AckProjection(revision=record.revision)
     stands = standing.of_run(record)
     forgot = record.attempt < seen.taskrun.attempt
@@ -174,6 +175,12 @@ def _cancel(seen: Seen, rules: Rules) -> tuple[Action, ...]:
             reason="the ledger has forgotten a start the TaskRun shows; it must not start again",
         )
     return (CancelRun(cancellation=wish),) if wish else ()
+
+
+def _prioritise(taskrun: TaskRun, record: Run) -> tuple[Action, ...]:
+    wanted = manifest.to_request(taskrun).priority
+    changed = record.state in NOT_STARTED and record.spec.priority != wanted
+    return (Prioritise(priority=wanted),) if changed else ()
 
 
 def _end(seen: Seen, stands: Standing, rules: Rules) -> tuple[Action, ...]:

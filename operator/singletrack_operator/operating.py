@@ -199,6 +199,7 @@ def _rules(platform: Settings, own: OperatorSettings) -> Rules:
         defaults=Defaults(
             queue=platform.broker.default_queue,
             start_deadline_seconds=platform.run.start_deadline_seconds,
+            priority_point_seconds=platform.run.priority_point_seconds,
             ttl_seconds=platform.run.ttl_seconds_after_finished,
         ),
         cancel_grace_seconds=platform.run.cancel_grace_seconds,

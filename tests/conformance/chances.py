@@ -17,6 +17,7 @@ requests = st.fixed_dictionaries(
         "lock": st.sampled_from(LOCKS),
         "policy": st.sampled_from([Policy.QUEUE, *Policy]),
         "priority": st.sampled_from([0, 0, 5]),
+        "priority_point_seconds": st.sampled_from([60.0, 60.0, 0.0]),
         "max_queue": st.sampled_from([None, None, 1]),
         "name": st.sampled_from(["", "a-task-run"]),
         "door": st.sampled_from(Door),
@@ -31,7 +32,7 @@ requests = st.fixed_dictionaries(
 #: life of a run needs most of them.
 # fmt: off
 WEIGHTS = {
-    "submit": 5, "submit_and_claim": 2, "cancel": 1, "repeat": 4,
+    "submit": 5, "submit_and_claim": 2, "cancel": 1, "prioritise": 1, "repeat": 4,
     "claim": 4, "begin": 6, "finish": 4, "report": 2, "not_started": 1,
     "renew": 2, "child_gone": 1, "reassert": 3,
     "expire": 1, "expire_wait": 1, "published": 1, "show": 2, "forget": 2, "promote": 1,

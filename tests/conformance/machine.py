@@ -75,6 +75,10 @@ class LedgerMachine(RuleBasedStateMachine):
         why = Cancellation(by=f"user {detail}", reason="random", grace_seconds=1.5)
         self.execute(ops.Cancel(run_id=self.pick_run(pick, *LIVE), cancellation=why))
 
+    def prioritise(self, pick: int, detail: int) -> None:
+        run_id = self.pick_run(pick, State.QUEUED)
+        self.execute(ops.Prioritise(run_id=run_id, priority=(detail - 6) * 100))
+
     def repeat(self, pick: int, _detail: int) -> None:
         """An answer was lost, or a message comes late."""
         self.execute(self.sent[-1 - pick % len(self.sent)])

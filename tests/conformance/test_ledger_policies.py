@@ -77,13 +77,6 @@ def test_waiting_runs_take_the_lock_in_the_order_they_came(ledger: LedgerUnderTe
     assert ledger.lock() == ops.LockStatus(key=LOCK, owner="d", token=0, waiting=("b", "c"))
 
 
-def test_a_higher_priority_goes_before_earlier_arrival(ledger: LedgerUnderTest) -> None:
-    ledger.submit("holder")
-    for run_id, priority in (("low", -1), ("plain", 0), ("high", 1000), ("plain-2", 0)):
-        ledger.submit(run_id, priority=priority)
-    assert ledger.lock().waiting == ("high", "plain", "plain-2", "low")
-
-
 def test_a_full_waiting_list_refuses(ledger: LedgerUnderTest) -> None:
     ledger.submit("a")
     assert ledger.submit("b", max_queue=1).state is State.QUEUED

@@ -32,5 +32,6 @@ class Runtime:
         return Defaults(
             queue=self.settings.broker.default_queue,
             start_deadline_seconds=self.settings.run.start_deadline_seconds,
+            priority_point_seconds=self.settings.run.priority_point_seconds,
             ttl_seconds=self.settings.run.ttl_seconds_after_finished,
         )

@@ -14,11 +14,11 @@ from dataclasses import replace
 from singletrack.admission import Defaults, RunRequest, check_parameters, resolve
 from singletrack.broker import Broker
 from singletrack.catalogue import CatalogueEntry
-from singletrack.errors import RunConflict, RunNotFound, TaskNotRegistered
+from singletrack.errors import RunConflict, RunNotFound, RunStarted, TaskNotRegistered
 from singletrack.intake import Accepted, refused
 from singletrack.ledger import AsyncLedger
 from singletrack.lifecycle import State
-from singletrack.operations import Cancel, GetRun, ListTasks, Submit
+from singletrack.operations import Cancel, GetRun, ListTasks, Prioritise, Submit, Verdict
 from singletrack.run import Cancellation, Run, RunSpec
 
 CATALOGUE_SECONDS = 5.0
@@ -94,6 +94,14 @@ class LedgerIntake:
             raise refused(reason, spec.lock, known.holder)
         return Accepted(run_id=spec.run_id, name=spec.name, submission=submission)
 
+    async def prioritise(self, run: Run, priority: int) -> Run:
+        """Change the priority of a run; see `singletrack.intake.Intake`.
+
+        Raises:
+            RunNotFound: its record has been forgotten in the meantime.
+        """
+        return await prioritised(self._ledger, run.run_id, priority)
+
     async def cancel(self, run: Run, cancellation: Cancellation) -> Run:
         """Ask a run to stop; see `singletrack.intake.Intake`.
 
@@ -111,12 +119,24 @@ class LedgerIntake:
         """The run which has this id, if it is what was asked for.
 
         The ledger's fingerprint leaves out what does not change what a run does, such as its
-        timeout; for somebody who repeats a request those count too.
+        timeout; for somebody who repeats a request those count too. Not so the priority, which may
+        have been changed since.
         """
         known = await self._ledger.execute(GetRun(run_id=spec.run_id))
         if known is None or _asked(known.spec) != _asked(spec):
             raise RunConflict(f"the id {spec.run_id!r} belongs to a run with other content")
         return known
+
+
+async def prioritised(ledger: AsyncLedger, run_id: str, priority: int) -> Run:
+    """The record after a change of priority in the ledger; see `Intake.prioritise`."""
+    reply = await ledger.execute(Prioritise(run_id=run_id, priority=priority))
+    if reply.verdict is Verdict.DROP:
+        raise RunStarted(f"run {run_id} is {reply.state}; a priority counts only before the start")
+    after = await ledger.execute(GetRun(run_id=run_id))
+    if after is None:
+        raise RunNotFound(f"no run has the id {run_id!r}")
+    return after
 
 
 def _asked(spec: RunSpec) -> tuple[object, ...]:
@@ -127,4 +147,4 @@ def _asked(spec: RunSpec) -> tuple[object, ...]:
         spec.ttl_seconds,
     )
     in_ms = [None if seconds is None else round(seconds * 1000) for seconds in durations]
-    return (spec.fingerprint, spec.namespace, spec.priority, spec.max_queue, *in_ms)
+    return (spec.fingerprint, spec.namespace, spec.max_queue, *in_ms)

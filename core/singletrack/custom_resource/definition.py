@@ -46,9 +46,9 @@ _ROOT = Field(
             field_path=".status",
         ),
         Rule(
-            expression="!has(oldSelf.status) || !has(oldSelf.status.runID) || "
+            expression="!has(oldSelf.status) || !has(oldSelf.status.startTime) || "
             "self.spec.priority == oldSelf.spec.priority",
-            message="priority cannot be changed once the run is in line or has started",
+            message="priority cannot be changed once the run has started",
             field_path=".spec.priority",
         ),
     ),

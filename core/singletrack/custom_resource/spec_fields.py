@@ -78,7 +78,7 @@ LOCK = Field(
         Field(
             name="policy",
             text="What to do when another run holds the lock. Reject: refuse this run and name the "
-            "holder. Queue: wait in line, by priority, then by arrival. QueueLatest: wait alone, "
+            "holder. Queue: wait in line, by priority and arrival. QueueLatest: wait alone, "
             "whoever waited is superseded. Replace: cancel the holder and everybody waiting, then "
             "run. Join: end as Joined and stand for the holder. Skip: end as Skipped. If it is "
             "left out, the task decides, else Queue.",
@@ -120,7 +120,7 @@ CANCEL = Field(
 SPEC = Field(
     name="spec",
     text="What to run, and how. It cannot be changed, but for cancel, ttlSecondsAfterFinished, "
-    "and priority until the run is in line or has started; once the run has ended, not at all.",
+    "and priority until the run has started; once the run has ended, not at all.",
     type="object",
     required=True,
     fields=(
@@ -136,7 +136,8 @@ SPEC = Field(
         ),
         whole_number(
             "priority",
-            "Among runs that wait for one lock, the higher priority goes first.",
+            "Among runs that wait for one lock, the higher priority goes first; but waiting counts "
+            "as well, normally a minute as much as one point. It may be changed until the start.",
             *PRIORITIES,
             default=0,
         ),

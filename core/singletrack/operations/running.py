@@ -120,3 +120,14 @@ class Cancel(Operation[EndReply]):
 
     run_id: str
     cancellation: Cancellation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prioritise(Operation[EndReply]):
+    """Change the priority of a run; a waiting one moves to its new place in line.
+
+    DROP once its code has started: then it is too late.
+    """
+
+    run_id: str
+    priority: int

@@ -235,6 +235,13 @@ class HandWorker:
     def until_state(self, created: dict[str, Any], state: State) -> None:
         wait_until(lambda: self.state(created) is state, SOON, f"the record to be {state}")
 
+    def until_waiting(self, *created: dict[str, Any]) -> None:
+        """Wait until these are the waiting list of their lock, in this order."""
+        record = self.run(created[0])
+        assert record is not None
+        lock, wanted = ops.GetLock(lock=record.spec.lock), [c["metadata"]["uid"] for c in created]
+        wait_until(lambda: list(self.ledger.execute(lock).waiting) == wanted, SOON, "this order")
+
     def start(self, created: dict[str, Any]) -> None:
         """Claim and begin, as soon as the run is ready."""
         self.until_state(created, State.READY)

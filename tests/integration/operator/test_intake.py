@@ -35,6 +35,7 @@ from singletrack.errors import (
     LockHeld,
     ParametersTooLarge,
     RunConflict,
+    RunStarted,
     TaskNotRegistered,
 )
 from singletrack.lifecycle import State
@@ -220,6 +221,26 @@ async def test_a_cancel_stands_in_both_places(
     shown = cluster.get(accepted.name)
     assert shown is not None
     assert shown["spec"]["cancel"] == {"gracePeriodSeconds": 1, "reason": "wrong month"}
+
+
+async def test_a_priority_is_changed_in_both_places_until_the_start(
+    cluster: Cluster, intake: KubernetesIntake, worker: HandWorker
+) -> None:
+    first = cluster.create(taskrun("first"))
+    worker.start(first)
+    second = cluster.create(taskrun("second"))
+    worker.until_state(second, State.QUEUED)
+    waiting = worker.run(second)
+    assert waiting is not None
+
+    assert (await intake.prioritise(waiting, 7)).spec.priority == 7
+    found = cluster.get("second")
+    assert found is not None
+    assert found["spec"]["priority"] == 7
+    running = worker.run(first)
+    assert running is not None
+    with pytest.raises(RunStarted):
+        await intake.prioritise(running, 7)
 
 
 async def test_a_cluster_that_does_not_answer_is_said_so(

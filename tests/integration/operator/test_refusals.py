@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from integration.operator.cluster import Cluster, HandWorker, taskrun
 
+from singletrack.lifecycle import State
+
 WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "an unknown field": (
         taskrun("a", parameters={"x": 1}),
@@ -141,16 +143,30 @@ def test_a_cancel_cannot_be_withdrawn(cluster: Cluster, worker: HandWorker) -> N
         assert "cancel cannot be changed or withdrawn once it is set" in complaint
 
 
-def test_in_line_or_started_a_priority_is_fixed(cluster: Cluster, worker: HandWorker) -> None:
+def test_once_started_a_priority_is_fixed(cluster: Cluster, worker: HandWorker) -> None:
     worker.start(cluster.create(taskrun("first")))
-    cluster.create(taskrun("second"))
     cluster.until_phase("first", "Running")
-    cluster.until_phase("second", "Queued")
+    done, complaint = patch(cluster, "first", {"priority": 5})
 
-    for name in ("first", "second"):
-        done, complaint = patch(cluster, name, {"priority": 5})
-        assert not done
-        assert "spec.priority" in complaint
+    assert not done
+    assert "spec.priority" in complaint
+    assert "once the run has started" in complaint
+
+
+def test_who_waits_moves_in_line_when_the_priority_is_changed(
+    cluster: Cluster, worker: HandWorker
+) -> None:
+    first = cluster.create(taskrun("first"))
+    worker.start(first)
+    second, third = cluster.create(taskrun("second")), cluster.create(taskrun("third"))
+    for created in (second, third):
+        cluster.until_phase(created["metadata"]["name"], "Queued")
+    assert patch(cluster, "third", {"priority": 5}) == (True, "")
+    worker.until_waiting(third, second)
+
+    worker.finish(first)
+    worker.until_state(third, State.READY)
+    assert cluster.phase("second") == "Queued"
 
 
 def test_after_the_end_nothing_can_be_changed(cluster: Cluster, worker: HandWorker) -> None:

@@ -37,6 +37,7 @@ def test_the_routes_are_these(document: dict[str, Any]) -> None:
         f"POST {runs}",
         f"GET {runs}",
         f"GET {runs}/{{run_id}}",
+        f"PATCH {runs}/{{run_id}}",
         f"GET {runs}/{{run_id}}/result",
         f"POST {runs}/{{run_id}}:cancel",
         "GET /livez",

@@ -220,3 +220,43 @@ class TestStart:
             started = (await client.get("/start")).json()
             assert started["status"] == "REJECTED"
             assert "monthly" in started["result"]
+
+
+# --- priority -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/merge-patch+json"])
+async def test_a_waiting_run_can_be_given_another_priority(
+    client: httpx2.AsyncClient, memory: MemoryLedger, holder: Grant, media_type: str
+) -> None:
+    one = (await client.post(RUNS, json=body("Queue"))).json()["id"]
+    other = (await client.post(RUNS, json=body("Queue"))).json()["id"]
+    headers = {"Content-Type": media_type}
+    answer = await client.patch(f"{RUNS}/{other}", content='{"priority": 5}', headers=headers)
+    assert (answer.status_code, answer.json()["priority"]) == (200, 5)
+    waiting = memory.execute(ops.GetLock(lock="default/default")).waiting
+    assert waiting == (other, one)
+
+
+async def test_a_run_that_has_started_keeps_its_priority(
+    client: httpx2.AsyncClient, holder: Grant
+) -> None:
+    answer = await client.patch(f"{RUNS}/holder", json={"priority": 5})
+    assert (answer.status_code, answer.json()["code"]) == (409, "run-started")
+
+
+@pytest.mark.parametrize("change", [{}, {"priority": 1001}, {"priority": 1, "task": "x"}])
+async def test_nothing_but_the_priority_can_be_changed(
+    client: httpx2.AsyncClient, holder: Grant, change: dict[str, Any]
+) -> None:
+    assert (await client.patch(f"{RUNS}/holder", json=change)).status_code == 422
+
+
+async def test_a_repeated_key_is_the_same_run_after_its_priority_was_changed(
+    client: httpx2.AsyncClient, holder: Grant
+) -> None:
+    key = {"Idempotency-Key": "k"}
+    first = await client.post(RUNS, json=body("Queue"), headers=key)
+    await client.patch(first.headers["location"], json={"priority": 5})
+    again = await client.post(RUNS, json=body("Queue"), headers=key)
+    assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])

@@ -39,9 +39,9 @@ async def test_an_unknown_path_and_a_wrong_method(client: httpx2.AsyncClient) ->
     for path, allowed in (
         (RUNS, {"GET", "POST"}),
         ("/cancel", {"GET", "POST"}),
-        (f"{RUNS}/r1", {"GET"}),
+        (f"{RUNS}/r1", {"GET", "PATCH"}),
         (f"{RUNS}/r1:cancel", {"POST"}),
-        (f"{RUNS}/r:1", {"GET"}),
+        (f"{RUNS}/r:1", {"GET", "PATCH"}),
         ("/openapi.json", {"GET", "HEAD"}),
     ):
         refused = await client.delete(path)

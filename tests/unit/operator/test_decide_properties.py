@@ -15,7 +15,7 @@ from singletrack.admission import Defaults
 from singletrack.catalogue import CatalogueEntry
 from singletrack.custom_resource import manifest
 from singletrack.custom_resource.definition import custom_resource_definition
-from singletrack.lifecycle import TERMINAL, TRANSITIONS, State
+from singletrack.lifecycle import NOT_STARTED, TERMINAL, TRANSITIONS, State
 from singletrack.run import Failure, Run
 from singletrack_operator import actions
 from singletrack_operator.decide import Rules, Seen, decide
@@ -83,6 +83,10 @@ class World(RuleBasedStateMachine):
                 self.change(cancellation=wish)
                 if self.record.state in (State.QUEUED, State.READY):
                     self.end(State.CANCELLED)
+            case actions.Prioritise(priority=priority):
+                assert self.record is not None
+                assert self.record.state in NOT_STARTED, "what has started is in no line"
+                self.change(spec=replace(self.record.spec, priority=priority))
 
     def change(self, **fields: Any) -> None:
         assert self.record is not None
@@ -103,7 +107,8 @@ class World(RuleBasedStateMachine):
             for action in self.look():
                 self.do(action)
         again = {type(action) for action in self.look()}
-        assert not again & {actions.WriteStatus, actions.Submit, actions.CancelRun}, again
+        done = {actions.WriteStatus, actions.Submit, actions.CancelRun, actions.Prioritise}
+        assert not again & done, again
         assert self.record is None or not self.may_start_again(self.record)
 
     def may_start_again(self, record: Run) -> bool:
@@ -141,6 +146,11 @@ class World(RuleBasedStateMachine):
     @rule(ttl=st.integers(0, 10))
     def user_changes_the_time_to_live(self, ttl: int) -> None:
         self.respec(ttlSecondsAfterFinished=ttl)
+
+    @precondition(lambda self: "startTime" not in self.taskrun.status and self.final is None)
+    @rule(priority=st.integers(-2, 2))
+    def user_changes_the_priority(self, priority: int) -> None:
+        self.respec(priority=priority)
 
     def respec(self, **fields: Any) -> None:
         self.taskrun = replace(

@@ -19,7 +19,7 @@ from singletrack.adapters.kubernetes.errors import (
     NotFound,
 )
 from singletrack.adapters.kubernetes.taskruns import TaskRuns
-from singletrack.adapters.ledger_intake import CachedCatalogue
+from singletrack.adapters.ledger_intake import CachedCatalogue, prioritised
 from singletrack.admission import Defaults, RunRequest, check_parameters, resolve
 from singletrack.broker import Broker
 from singletrack.catalogue import CatalogueEntry
@@ -36,7 +36,7 @@ from singletrack.errors import (
 )
 from singletrack.intake import Accepted, refused
 from singletrack.ledger import AsyncLedger
-from singletrack.lifecycle import VIEWS, State
+from singletrack.lifecycle import NOT_STARTED, VIEWS, State
 from singletrack.operations import Cancel, GetLock, GetRun, Submission, Submit, Verdict
 from singletrack.policies import Decision, LockView
 from singletrack.run import Cancellation, Run, RunSpec
@@ -77,6 +77,22 @@ class KubernetesIntake:
         else:
             submission = await self._submit(taskrun, entry)
         return Accepted(run_id=taskrun.uid, name=taskrun.name, submission=submission)
+
+    async def prioritise(self, run: Run, priority: int) -> Run:
+        """Change the priority of a run; see `singletrack.intake.Intake`.
+
+        Raises:
+            RunNotFound: its record has been forgotten in the meantime.
+        """
+        spec = run.spec
+        try:
+            if spec.name and run.state in NOT_STARTED:
+                await self._taskruns.set_priority(spec.namespace, spec.name, run.run_id, priority)
+        except (Invalid, NotFound):
+            pass  # it has started or is gone: the ledger knows
+        except KubernetesError as error:
+            raise IntakeUnavailable(str(error)) from error
+        return await prioritised(self._ledger, run.run_id, priority)
 
     async def cancel(self, run: Run, cancellation: Cancellation) -> Run:
         """Ask a run to stop; see `singletrack.intake.Intake`.

@@ -83,6 +83,16 @@ class TaskRuns:
         operations = [_same_uid(uid), {"op": "add", "path": "/spec/cancel", "value": cancel}]
         return await self._patch_json(_path(namespace, name), operations)
 
+    async def set_priority(self, namespace: str, name: str, uid: str, priority: int) -> TaskRun:
+        """Change `spec.priority` of this very object.
+
+        Raises:
+            NotFound: it is gone.
+            Invalid: the name belongs to another object, or the run has started.
+        """
+        operations = [_same_uid(uid), {"op": "add", "path": "/spec/priority", "value": priority}]
+        return await self._patch_json(_path(namespace, name), operations)
+
     async def write_status(self, taskrun: TaskRun, status: Mapping[str, Any]) -> TaskRun:
         """Replace the status, if it is still this object and its spec is the one looked at.
 

@@ -40,8 +40,8 @@ class Record:
     """Whether its message goes to the broker's list in the step that makes it READY."""
     claims: int = 0
     """Since its code has last begun, or ever."""
-    rank: tuple[int, int] = (0, 0)
-    """Its place in the waiting list, lowest first: priority (negative), then arrival."""
+    rank: int = 0
+    """Its place in the waiting list, lowest first; see `rank_of`."""
     due_at: int = 0
     """When to look at publishing again; means something while READY."""
     deadline: int | None = None
@@ -97,7 +97,7 @@ class Book:
     def waiting(self, lock: str) -> list[Record]:
         """Who waits for a lock, the first in line first."""
         found = [r for r in self.in_state(State.QUEUED) if r.run.spec.lock == lock]
-        return sorted(found, key=lambda r: r.rank)
+        return sorted(found, key=lambda r: (r.rank, r.run.run_id))
 
     # --- moving -----------------------------------------------------------------------------------
 
@@ -112,7 +112,7 @@ class Book:
 
     def add(self, spec: RunSpec, state: State, *, push: bool, **fields: Any) -> Record:
         """Write down a run that is in this state, and nothing else."""
-        self.sequence += 1
+        self.sequence = max(self.sequence + 1, self.micros)
         at = to_time(self.now)
         run = Run(
             spec=spec, state=state, revision=0, sequence=self.sequence, submitted_at=at, **fields
@@ -188,7 +188,7 @@ class Book:
         record.deadline = None
         match record.run.state:
             case State.QUEUED:
-                record.rank = (-spec.priority, record.run.sequence)
+                record.rank = rank_of(record.run)
                 record.deadline = self._limit(spec.queue_timeout_seconds)
             case State.READY:
                 record.deadline = self._limit(spec.start_deadline_seconds)
@@ -224,6 +224,11 @@ class Book:
         if before is State.RUNNING and run.started_at:
             took_ms = to_ms((at - run.started_at).total_seconds())
             self.counters.executed(run.spec.task, run.state, took_ms)
+
+
+def rank_of(run: Run) -> int:
+    """The moment a run came, in microseconds, earlier by what its priority is worth."""
+    return run.sequence - run.spec.priority * to_ms(run.spec.priority_point_seconds) * 1000
 
 
 def describe_grant(run: Run) -> Grant:

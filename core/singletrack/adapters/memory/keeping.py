@@ -92,8 +92,7 @@ def _displace(book: Book, owner: Record, run_id: str) -> None:
         waiting = book.waiting(owner.run.spec.lock)
         book.move(owner, State.QUEUED, let_next_in=False)
         if waiting:
-            priority, arrival = waiting[0].rank
-            owner.rank = (priority, arrival - 1)
+            owner.rank = waiting[0].rank - 1
     else:
         message = f"run {run_id} had taken the lock before the restart"
         why = Failure(reason="WorkerLost", message=message)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from singletrack import operations as ops
-from singletrack.adapters.memory.book import WAITING, Book, Record, describe_grant
+from singletrack.adapters.memory.book import WAITING, Book, Record, describe_grant, rank_of
 from singletrack.errors import LedgerRefused
-from singletrack.lifecycle import State, may_become
+from singletrack.lifecycle import NOT_STARTED, State, may_become
 from singletrack.operations import BeginReply, Cause, ClaimReply, EndReply, Verdict
 
 FRUITLESS_CLAIMS = 20
@@ -102,6 +104,19 @@ def cancel(book: Book, op: ops.Cancel) -> EndReply:
             book.end_cancelled(record)
         else:
             book.note(record)
+    return EndReply(verdict=Verdict.OK, state=record.run.state)
+
+
+def prioritise(book: Book, op: ops.Prioritise) -> EndReply:
+    record = book.find(op.run_id)
+    if record is None:
+        return EndReply(verdict=Verdict.UNKNOWN)
+    if record.run.state not in NOT_STARTED:
+        return drop(book, op.run_id)
+    if record.run.spec.priority != op.priority:
+        book.change(record, spec=replace(record.run.spec, priority=op.priority))
+        record.rank = rank_of(record.run)
+        book.note(record)
     return EndReply(verdict=Verdict.OK, state=record.run.state)
 
 

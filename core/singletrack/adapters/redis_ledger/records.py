@@ -17,9 +17,10 @@ LARGE_FIELDS = frozenset({"args", "kwargs", "envelope", "result", "traceback"})
 
 LIST_FIELDS = (
     "state", "revision", "sequence", "task", "namespace", "name", "door", "lock", "policy",
-    "max_queue", "priority", "queue", "timeout_ms", "start_deadline_ms", "queue_timeout_ms",
-    "ttl_ms", "requested_by", "attempt", "token", "nonce", "worker", "lease_seq", "publications",
-    "cancel_by", "cancel_reason", "cancel_grace_ms", "progress", "holder_id", "holder_name",
+    "max_queue", "priority", "point_ms", "queue", "timeout_ms", "start_deadline_ms",
+    "queue_timeout_ms", "ttl_ms", "requested_by", "attempt", "token", "nonce", "worker",
+    "lease_seq", "publications", "cancel_by", "cancel_reason", "cancel_grace_ms", "progress",
+    "holder_id", "holder_name",
     "failure_reason", "failure_message", "failure_type", "submitted_at", "ready_at", "started_at",
     "finished_at",
 )  # fmt: skip
@@ -37,6 +38,7 @@ def spec_fields(spec: RunSpec) -> list[str]:
         "name": spec.name,
         "door": spec.door,
         "priority": str(spec.priority),
+        "point_ms": _ms(spec.priority_point_seconds),
         "queue": spec.queue,
         "envelope": spec.envelope,
         "timeout_ms": _ms(spec.timeout_seconds),
@@ -87,6 +89,7 @@ def _read_spec(run_id: str, fields: Fields) -> RunSpec:
         policy=Policy(fields["policy"]),
         max_queue=_integer(fields.get("max_queue")),
         priority=int(fields.get("priority") or 0),
+        priority_point_seconds=_seconds(fields.get("point_ms")) or 0.0,
         queue=fields.get("queue") or "",
         envelope=fields.get("envelope") or "",
         timeout_seconds=_seconds(fields.get("timeout_ms")),

@@ -5,7 +5,7 @@
 --   meta            hash    blessed, token, sequence, changes, fsync
 --   run:<id>        hash    the record
 --   lock:<key>      hash    owner, token; exists only while the lock is owned
---   wait:<key>      zset    the waiting list, score = sequence - priority * 1e12
+--   wait:<key>      zset    the waiting list, score = sequence - priority * point
 --   waiting         set     lock keys whose waiting list is not empty
 --   due             zset    READY runs -> when to look at publishing again (the outbox)
 --   leased          set     CLAIMED and RUNNING runs
@@ -18,7 +18,8 @@
 --   agents          hash    lease agent -> server identity it last renewed against
 --   metrics         hash    counters and gauges
 --   changes         stream  hints for watchers, never the truth
--- Times are milliseconds of the server's clock; tokens are microseconds or the last one plus one.
+-- Times are milliseconds of the server's clock; tokens and sequence numbers are microseconds or the
+-- last one plus one.
 -- TRANSITIONS, OWNING and BUCKETS are written above this file when the library is assembled.
 
 local P = ''
@@ -33,6 +34,14 @@ end
 
 local function now() return math.floor(micros() / 1000) end
 
+-- The next token or sequence number: the clock, but always more than the last one.
+local function next_number(name)
+  local last = tonumber(redis.call('HGET', P .. 'meta', name) or '0')
+  local following = math.max(last + 1, micros())
+  redis.call('HSET', P .. 'meta', name, int(following))
+  return following
+end
+
 local function server_id() return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') end
 
 local function is_blessed() return redis.call('HGET', P .. 'meta', 'blessed') == server_id() end
@@ -41,7 +50,7 @@ local function is_blessed() return redis.call('HGET', P .. 'meta', 'blessed') ==
 
 local CORE = {
   'state', 'revision', 'sequence', 'fingerprint', 'task', 'namespace', 'name', 'door', 'lock',
-  'policy', 'max_queue', 'priority', 'queue', 'push', 'timeout_ms', 'start_deadline_ms',
+  'policy', 'max_queue', 'priority', 'point_ms', 'queue', 'push', 'timeout_ms', 'start_deadline_ms',
   'queue_timeout_ms', 'ttl_ms', 'attempt', 'claims', 'publications', 'nonce', 'token', 'lease_seq',
   'cancel_by', 'cancel_reason', 'cancel_grace_ms', 'submitted_at', 'ready_at', 'started_at',
 }
@@ -139,6 +148,12 @@ end
 
 local move -- below; release and promote call it
 
+-- A waiting run's place in line: the moment it came, earlier by what its priority is worth. It never
+-- changes while the run waits, so nobody is overtaken for ever.
+local function score_of(r)
+  return number(r, 'sequence') - number(r, 'priority') * number(r, 'point_ms') * 1000
+end
+
 local function lock_key(name) return P .. 'lock:' .. name end
 
 local function promote(lock)
@@ -183,7 +198,7 @@ end
 local enter = {
   QUEUED = function(r, at)
     local list = P .. 'wait:' .. r.lock
-    local score = number(r, 'sequence') - number(r, 'priority') * 1e12
+    local score = score_of(r)
     if r.at_head then
       local first = redis.call('ZRANGE', list, 0, 0, 'WITHSCORES')
       score = first[2] and tonumber(first[2]) - 1 or score
@@ -246,15 +261,8 @@ local function leased_by(r, nonce)
   return r and r.nonce == nonce and (r.state == 'CLAIMED' or r.state == 'RUNNING')
 end
 
-local function next_token()
-  local last = tonumber(redis.call('HGET', P .. 'meta', 'token') or '0')
-  local token = math.max(last + 1, micros())
-  redis.call('HSET', P .. 'meta', 'token', int(token))
-  return token
-end
-
 local function grant(r, nonce, worker)
-  change(r, 'nonce', nonce, 'worker', worker, 'token', next_token(), 'lease_seq', 1,
+  change(r, 'nonce', nonce, 'worker', worker, 'token', next_number('token'), 'lease_seq', 1,
     'claims', number(r, 'claims') + 1)
   move(r, 'CLAIMED')
 end

@@ -22,10 +22,10 @@ end
 
 local function restore(id, args)
   local r = blank(id, args, 10)
-  local sequence = redis.call('HINCRBY', P .. 'meta', 'sequence', 1)
+  local sequence = next_number('sequence')
   change(r, 'state', 'RUNNING', 'sequence', sequence, 'submitted_at', now(), 'started_at', now(),
     'fingerprint', args[6], 'lock', args[7], 'policy', args[8], 'push', args[9])
-  redis.call('ZADD', P .. 'runs:' .. r.namespace, sequence, id)
+  redis.call('ZADD', P .. 'runs:' .. r.namespace, int(sequence), id)
   count('runs|state=RUNNING')
   return r
 end

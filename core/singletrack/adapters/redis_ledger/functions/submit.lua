@@ -70,10 +70,10 @@ local carry_out = {
 
 local function record(id, args)
   local r = blank(id, args, 8)
-  local sequence = redis.call('HINCRBY', P .. 'meta', 'sequence', 1)
+  local sequence = next_number('sequence')
   change(r, 'sequence', sequence, 'submitted_at', now(), 'fingerprint', args[2],
     'lock', args[3], 'policy', args[4], 'push', args[5])
-  redis.call('ZADD', P .. 'runs:' .. r.namespace, sequence, id)
+  redis.call('ZADD', P .. 'runs:' .. r.namespace, int(sequence), id)
   count('runs_submitted_total|task=' .. known_task(r) .. '|door=' .. r.door)
   return r
 end
