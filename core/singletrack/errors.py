@@ -17,6 +17,7 @@ SingletrackError
 │   │   └── QueueFull            as many runs wait for it as are allowed to
 │   └── IntakeUnavailable        the place that accepts runs did not answer
 ├── EncodeError                  a value cannot be written as JSON; names its type
+├── NotSupported                 a feature of Celery that a task behind the gate does not have
 └── ConfigurationError           a setting is wrong; names it and says what to do
 """
 
@@ -114,6 +115,10 @@ class QueueFull(LockHeld):
 
 class EncodeError(SingletrackError):
     """The value cannot be written as JSON."""
+
+
+class NotSupported(SingletrackError):
+    """A task behind the gate does not have this feature of Celery."""
 
 
 class ConfigurationError(SingletrackError):

@@ -26,6 +26,7 @@ from singletrack.catalogue import CatalogueEntry
 from singletrack.errors import EncodeError
 from singletrack.locks import render
 from singletrack.policies import Policy
+from singletrack.refusals import check_options
 from singletrack.run import Progress, encode_json
 
 P = ParamSpec("P")
@@ -84,7 +85,7 @@ def task(
     queue: str | None = None,
     **celery_options: Any,
 ) -> Any:
-    """Declare a Celery task that runs one at a time per lock.
+    """Declare a Celery task that runs one at a time per lock: a function, or a class of tasks.
 
     Args:
         function: set when the decorator is used without parentheses.
@@ -96,6 +97,9 @@ def task(
         timeout: how many seconds the code may run before it is stopped.
         queue: the broker queue of its messages.
         celery_options: everything `celery.shared_task` takes: `name`, `bind`, `base`, …
+
+    Raises:
+        NotSupported: an option that a task behind the gate cannot have; says what to do instead.
     """
     declared = Declaration(
         lock=lock,
@@ -105,14 +109,33 @@ def task(
         queue=queue,
     )
 
-    def declare(body: Callable[..., Any]) -> Any:
+    def declare(body: Any) -> Any:
+        is_class = inspect.isclass(body)
+        base = body if is_class else celery_options.get("base")
+        check_options(celery_options.get("name") or body.__name__, celery_options, base)
         if lock and "{" in lock:
-            _check_template(lock, body)
+            _check_template(lock, body.run if is_class else body)
+        if is_class:
+            return _declare_class(body, {**celery_options, _DECLARATION: declared})
         # celery-types lists the options it knows; ours travels as an attribute of the task.
         shared_task: Any = celery.shared_task
         return shared_task(**celery_options, **{_DECLARATION: declared})(body)
 
     return declare if function is None else declare(function)
+
+
+def _declare_class(body: type, attributes: Mapping[str, Any]) -> type:
+    """A class of tasks says its options as attributes; the project registers it with its app."""
+    if not issubclass(body, celery.Task):
+        raise TypeError(f"@task on the class {body.__name__}: it has to derive from celery.Task")
+    for name, value in attributes.items():
+        setattr(body, name, value)
+    return body
+
+
+def declare_as(celery_task: Any, declared: Declaration) -> None:
+    """Let a registered task pass the gate with this declaration."""
+    setattr(celery_task, _DECLARATION, declared)
 
 
 def declaration_of(celery_task: Any) -> Declaration | None:

@@ -1,7 +1,9 @@
-"""What `install` attaches to a Celery app, with types: its settings and, in a worker, the main."""
+"""What `install` attaches to a Celery app, with types, and in a worker the main."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from singletrack.settings import Settings
@@ -9,13 +11,30 @@ from singletrack.settings import Settings
 if TYPE_CHECKING:
     from singletrack_worker.main_process import MainProcess
 
-_SETTINGS = "singletrack_settings"
+_INSTALLED = "singletrack"
 _MAIN = "singletrack_main"
 
 
-def attach_settings(app: Any, settings: Settings) -> None:
-    """Remember the settings an app was installed with."""
-    setattr(app, _SETTINGS, settings)
+class Gating(StrEnum):
+    """Which tasks of an app pass the gate."""
+
+    DECLARED = "declared"  # those declared with `singletrack.task`
+    ALL = "all"  # every task but Celery's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """What an app was installed with, and what it had before."""
+
+    settings: Settings
+    gating: Gating
+    own_backend: Any = None
+    """The app's own `backend_cls`, where it says one beside its settings."""
+
+
+def attach(app: Any, installed: Installed) -> None:
+    """Remember how an app was installed."""
+    setattr(app, _INSTALLED, installed)
 
 
 def attach_main(app: Any, main: MainProcess) -> None:
@@ -23,9 +42,9 @@ def attach_main(app: Any, main: MainProcess) -> None:
     setattr(app, _MAIN, main)
 
 
-def settings_of(app: Any) -> Settings | None:
-    """The settings, None for an app that was not installed."""
-    return getattr(app, _SETTINGS, None)
+def installed_in(app: Any) -> Installed | None:
+    """How an app was installed; None for an app that was not."""
+    return getattr(app, _INSTALLED, None)
 
 
 def main_of(app: Any) -> MainProcess | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from celery import Celery
@@ -39,9 +40,18 @@ class Message:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     queue: str | None = None
     timeout_seconds: float | None = None
+    expires: datetime | None = None
     headers: Mapping[str, Any] = field(default_factory=dict)
     ours: bool = False
     """Whether the platform published it, so that its run is recorded already."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long its code may still be started; None for ever."""
+        if self.expires is None:
+            return None
+        now = datetime.now(UTC if self.expires.tzinfo else None)
+        return max(0.0, (self.expires - now).total_seconds())
 
 
 class DirectRuns:
@@ -70,6 +80,8 @@ class DirectRuns:
             door=Door.PRODUCER,
             queue=message.queue,
             timeout_seconds=message.timeout_seconds,
+            queue_timeout_seconds=message.seconds_left,
+            start_deadline_seconds=message.seconds_left,
             **_said(message.headers),
         )
         entry = self._entry(message.task)
@@ -77,7 +89,8 @@ class DirectRuns:
         if message.args:
             named = _named(self._app.tasks[message.task].run, message)
         spec = resolve(request, entry, self._defaults, named)
-        envelope = make_envelope(self._app, spec)
+        expires = message.expires.isoformat() if message.expires else None
+        envelope = make_envelope(self._app, spec, expires)
         if len(envelope) > MAX_MESSAGE_BYTES:
             raise ParametersTooLarge(
                 f"the message takes {len(envelope)} bytes, the limit is {MAX_MESSAGE_BYTES}; "

@@ -7,17 +7,23 @@ raises for anything the ledger, the agent or the message may do.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 import structlog
 
 from singletrack import operations as ops
-from singletrack.errors import IntakeError, InvalidParameters, LedgerError, ParametersTooLarge
+from singletrack.errors import (
+    InvalidParameters,
+    LedgerError,
+    NotSupported,
+    ParametersTooLarge,
+    SingletrackError,
+)
 from singletrack.failpoints import failpoint
 from singletrack.operations import Grant, Verdict
-from singletrack.run import RunSpec
+from singletrack.run import Cancellation, Outcome, RunSpec
 from singletrack_worker import outcomes
 from singletrack_worker.agent.client import AgentError
 from singletrack_worker.claimed import ClaimedRun
@@ -42,6 +48,12 @@ class Decision:
     admission: Admission
     claimed: ClaimedRun | None = None
 
+
+_REASONS: Mapping[type[SingletrackError], str] = {
+    InvalidParameters: "InvalidParams",
+    ParametersTooLarge: "ParamsTooLarge",
+    NotSupported: "NotSupported",
+}
 
 _DROP = Decision(admission=Admission.DROP)
 
@@ -85,7 +97,7 @@ class Gate:
         try:
             spec = self._specify(message)
         except (InvalidParameters, ParametersTooLarge) as error:
-            self._refuse(message, error)
+            self.refuse(message, error)
             return None
         submission = self._runtime.ledger.execute(
             ops.Submit(spec=spec, push=True, claim_nonce=_nonce(), worker=self._runtime.worker)
@@ -97,17 +109,28 @@ class Gate:
         )
         return submission.grant
 
-    def _refuse(self, message: Message, error: IntakeError) -> None:
+    def refuse(self, message: Message, error: SingletrackError) -> None:
         """Record a run that cannot be accepted as failed, so that its caller learns why."""
+        self._end(message, outcomes.failed(_REASONS[type(error)], str(error)))
+        log.warning("run_refused", run=message.run_id, task=message.task, error=str(error))
+
+    def expire(self, message: Message) -> None:
+        """Record the end of a run whose message came too late to start it."""
+        if message.ours:
+            end = Cancellation(by="expires", reason="its message has expired", grace_seconds=0.0)
+            self._runtime.ledger.execute(ops.Cancel(run_id=message.run_id, cancellation=end))
+        else:
+            self._end(message, outcomes.expired())
+        log.info("run_expired", run=message.run_id, task=message.task)
+
+    def _end(self, message: Message, outcome: Outcome) -> None:
+        """Record a run that ends without having been started."""
         spec, nonce = refused(message, self._runtime.settings.run.namespace), _nonce()
         ledger = self._runtime.ledger
         ledger.execute(ops.Submit(spec=spec, claim_nonce=nonce, worker=self._runtime.worker))
-        reason = "ParamsTooLarge" if isinstance(error, ParametersTooLarge) else "InvalidParams"
-        outcome = outcomes.failed(reason, str(error))
         ledger.execute(
             ops.Finish(run_id=spec.run_id, nonce=nonce, outcome=outcome, celery_meta=True)
         )
-        log.warning("run_refused", run=spec.run_id, task=spec.task, error=str(error))
 
     def _watched(self, grant: Grant, sent_at: float) -> Decision:
         """Announce the claim to the agent; without an agent nothing may run."""

@@ -1,11 +1,13 @@
-"""`install(app)`: turns a Celery app into one whose declared tasks pass the gate.
+"""`install(app)`: lets tasks of a Celery app pass the gate, and leaves everything else as it is.
 
-Importing and installing does no input or output: settings of the app are set and signals connected.
-The real work starts when Celery starts a worker.
+Installing does no input or output and reads no setting of the app: what has to be known of the app
+is looked at when Celery itself reads its configuration, registers its tasks and starts a worker.
+What changes for tasks that do not pass the gate: docs/explanation/celery-settings.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, current_app, signals
@@ -14,29 +16,54 @@ from kombu.utils.functional import maybe_list
 from singletrack.errors import ConfigurationError
 from singletrack.settings import Settings
 from singletrack.tasks import declaration_of
-from singletrack_worker.attached import attach_main, attach_settings, main_of, settings_of
+from singletrack_worker.attached import (
+    Gating,
+    Installed,
+    attach,
+    attach_main,
+    installed_in,
+    main_of,
+)
 from singletrack_worker.children import start_child
+from singletrack_worker.gated_task import gate_task
 from singletrack_worker.main_process import MainProcess
-from singletrack_worker.result_backend import backend_url
+from singletrack_worker.own_backend import BACKEND
+from singletrack_worker.result_backend import ledger_backend_of
+from singletrack_worker.routing import is_for_gated_tasks_only
 
-_REQUEST = "singletrack_worker.request:GatedRequest"
+_CELERYS_OWN = "celery."
 
 
-def install(app: Celery, settings: Settings | None = None) -> Celery:
-    """Make the tasks declared with `singletrack.task` run one at a time per lock.
-
-    Sets what the promise needs in the app's configuration (early acknowledgement, one message per
-    slot, JSON, results read from the ledger) and hooks into the worker's start.
+def install(app: Celery, gate: str = "declared", *, settings: Settings | None = None) -> Celery:
+    """Make tasks of an app run one at a time per lock.
 
     Args:
-        app: any Celery app; its other tasks run exactly as before.
+        app: any Celery app, configured before or after.
+        gate: `declared`: the tasks declared with `singletrack.task`; the others run exactly as
+            before. `all`: every task; those that declare no lock share the key `default`.
         settings: read from the environment when not given.
+
+    Raises:
+        ConfigurationError: there is no such gate.
     """
-    settings = settings or Settings()
-    app.conf.update(configuration(settings))
-    app.conf.task_routes = [_route, *maybe_list(app.conf.task_routes or [])]
-    attach_settings(app, settings)
-    app.on_after_finalize.connect(_prepare_tasks, weak=False)
+    target: Any = app  # celery-types knows neither these signals nor what may be replaced
+    attach(
+        target,
+        Installed(
+            settings=settings or Settings(),
+            gating=_gating(gate),
+            own_backend=target.backend_cls,
+        ),
+    )
+    target.backend_cls = BACKEND
+    target.on_after_configure.connect(_find_broker, weak=False)
+    target.on_after_finalize.connect(_gate_tasks, weak=False)
+    target.register_task = _then_gate(target, target.register_task)
+    if target.configured:
+        _find_broker(target, target.conf)
+    if target.finalized:
+        _gate_tasks(target)
+    signals.celeryd_init.connect(_fetch_one_at_a_time, weak=False)
     signals.worker_init.connect(_start_main, weak=False)
     signals.worker_ready.connect(_main_ready, weak=False)
     signals.worker_shutdown.connect(_stop_main, weak=False)
@@ -44,34 +71,50 @@ def install(app: Celery, settings: Settings | None = None) -> Celery:
     return app
 
 
-def configuration(settings: Settings) -> dict[str, Any]:
-    """The Celery settings the promise rests on; why each: docs/explanation/celery-settings.md."""
-    patience = settings.ledger.ledger_timeout_seconds
-    return {
-        "broker_url": settings.broker.broker_url or settings.ledger.redis_url,
-        "result_backend": backend_url(settings.ledger),
-        "task_default_queue": settings.broker.default_queue,
-        "task_acks_late": False,
-        "task_reject_on_worker_lost": False,
-        "task_ignore_result": False,
-        "task_track_started": False,
-        "task_serializer": "json",
-        "result_serializer": "json",
-        "accept_content": ["json"],
-        "worker_prefetch_multiplier": 1,
-        "worker_disable_prefetch": True,
-        "worker_hijack_root_logger": False,
-        "worker_send_task_events": False,
-        "broker_connection_retry_on_startup": True,
-        "broker_connection_max_retries": None,
-        "broker_transport_options": {
-            "socket_timeout": max(5.0, patience),
-            "socket_connect_timeout": 3.0,
-            "socket_keepalive": True,
-            "health_check_interval": 5,
-            "retry_on_timeout": False,
-        },
-    }
+def _gating(name: str) -> Gating:
+    try:
+        return Gating(name)
+    except ValueError as error:
+        raise ConfigurationError(
+            f'install(app, gate={name!r}): the gate is "declared" or "all"'
+        ) from error
+
+
+def _find_broker(sender: Any, source: Any, **_: Any) -> None:
+    """An app that names no broker has its messages where the ledger is."""
+    installed = installed_in(sender)
+    if installed is not None and not source.broker_url:
+        settings = installed.settings
+        source.update(broker_url=settings.broker.broker_url or settings.ledger.redis_url)
+
+
+def _gate_tasks(sender: Any, **_: Any) -> None:
+    """Called with the tasks an app has; again in a worker, which may have found more."""
+    installed = installed_in(sender)
+    if installed is None:
+        return
+    if _route not in maybe_list(sender.conf.task_routes or []):
+        sender.conf.task_routes = [_route, *maybe_list(sender.conf.task_routes or [])]
+        if "amqp" in vars(sender):  # it keeps what it has read
+            sender.amqp.flush_routes()
+            vars(sender.amqp).pop("router", None)
+    backend = ledger_backend_of(sender)
+    for task in list(sender.tasks.values()):
+        if declaration_of(task) is not None or (
+            installed.gating is Gating.ALL and not task.name.startswith(_CELERYS_OWN)
+        ):
+            gate_task(task, backend)
+
+
+def _then_gate(app: Any, register_task: Callable[..., Any]) -> Callable[..., Any]:
+    """Classes of tasks are registered one by one, after Celery has told of all the others."""
+
+    def register(task: Any, **options: Any) -> Any:
+        registered = register_task(task, **options)
+        _gate_tasks(app)
+        return registered
+
+    return register
 
 
 def _route(
@@ -82,31 +125,20 @@ def _route(
     return {"queue": declared.queue} if declared and declared.queue else None
 
 
-def _prepare_tasks(sender: Celery, **_: Any) -> None:
-    for task in sender.tasks.values():
-        if declaration_of(task) is not None:
-            _gate(task)
-
-
-def _gate(task: Any) -> None:
-    """Route one task's requests through the gate; its time limits become our deadlines."""
-    task.Request = _REQUEST
-    task.acks_late = False
-    task.time_limit = task.soft_time_limit = None
-    task.retry = _refuse_retry
-
-
-def _refuse_retry(*_args: Any, exc: BaseException | None = None, **_kwargs: Any) -> Any:
-    """Celery's `retry` publishes a message behind the ledger's back."""
-    raise ConfigurationError(
-        "self.retry() is not supported in a Singletrack task yet: it would publish a second run"
-    ) from exc
+def _fetch_one_at_a_time(instance: Any, conf: Any, options: Any, **_: Any) -> None:
+    """A busy worker should not hold messages whose runs own locks, if only those are its work."""
+    if installed_in(instance.app) is None:
+        return
+    _gate_tasks(instance.app)
+    if is_for_gated_tasks_only(instance.app, options.get("queues")):
+        conf.update(worker_prefetch_multiplier=1, worker_disable_prefetch=True)
 
 
 def _start_main(sender: Any, **_: Any) -> None:
-    settings = settings_of(sender.app)
-    if settings is not None:
-        attach_main(sender.app, MainProcess.start(sender, settings))
+    installed = installed_in(sender.app)
+    if installed is not None:
+        _gate_tasks(sender.app)
+        attach_main(sender.app, MainProcess.start(sender, installed.settings))
 
 
 def _main_ready(sender: Any, **_: Any) -> None:

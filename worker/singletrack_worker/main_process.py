@@ -30,11 +30,13 @@ from singletrack_worker.direct import DirectRuns
 from singletrack_worker.exporting import WorkerMetrics
 from singletrack_worker.gate import Gate
 from singletrack_worker.revoking import replace_revoke
+from singletrack_worker.routing import Routes
 from singletrack_worker.runtime import Runtime
 
 log = structlog.get_logger()
 
 _KILL_SECONDS = 5.0
+_NEVER_SECONDS = 10 * 365 * 86400.0
 
 
 class MainProcess:
@@ -86,6 +88,12 @@ class MainProcess:
         """Whether there is an agent; without one nothing may be claimed."""
         return self._watched.is_set()
 
+    @property
+    def no_time_limits(self) -> tuple[float | None, float | None]:
+        """What to tell a pool so that it never ends a run; none at all means its own default."""
+        pools_own = self._controller.time_limit or self._controller.soft_time_limit
+        return (_NEVER_SECONDS, _NEVER_SECONDS) if pools_own else (None, None)
+
     def ready(self, controller: Any) -> None:
         """Celery consumes from now on."""
         self._controller = controller
@@ -120,11 +128,13 @@ class MainProcess:
 
     def register_tasks(self) -> None:
         """Write this worker's tasks into the catalogue."""
-        entries = {}
+        entries, routes = {}, Routes(self._app)
         for task in self._app.tasks.values():
             declared = declaration_of(task)
             if declared is not None:
-                entries[task.name] = describe(task, declared).to_json()
+                entry = describe(task, declared)
+                queue = entry.queue or routes.queue_of(task)
+                entries[task.name] = replace(entry, queue=queue).to_json()
         if entries:
             self.runtime.ledger.execute(ops.RegisterTasks(entries=entries))
         log.info("tasks_registered", tasks=sorted(entries))

@@ -61,6 +61,12 @@ def interrupted() -> Outcome:
     return failed("Interrupted", "the worker was stopped while the task was running")
 
 
+def expired() -> Outcome:
+    """The end of a run whose message came after its `expires`."""
+    failure = Failure(reason="Expired", message="its message expired before a worker took it")
+    return Outcome(state=State.CANCELLED, failure=failure)
+
+
 def failed(reason: str, message: str, error_type: str = "", traceback: str = "") -> Outcome:
     """A failure with bounded texts."""
     return Outcome(

@@ -14,7 +14,9 @@ from celery.worker import state
 from celery.worker.request import Request
 
 from singletrack.adapters.celery_broker import OURS
+from singletrack.errors import NotSupported
 from singletrack.failpoints import failpoint
+from singletrack.refusals import REFUSALS
 from singletrack_worker.attached import main_of
 from singletrack_worker.claimed import ClaimedRun
 from singletrack_worker.direct import Message
@@ -27,11 +29,24 @@ log = structlog.get_logger()
 
 _PUT_BACK_SECONDS = 1.0
 
+_JSON = {"application/json", "json"}
+
+#: What of a message shows that others wait for its run, and what that is called.
+_CANVAS = (
+    ("chain", "chain"),
+    ("chord", "group"),
+    ("group", "group"),
+    ("callbacks", "link"),
+    ("errbacks", "link"),
+)
+
 
 class GatedRequest(Request):
     """A request that reaches the pool only with a claim."""
 
     def revoked(self) -> bool:
+        if self._expired():
+            self._record_expiry()
         if super().revoked():
             return True
         if self not in state.reserved_requests:
@@ -43,6 +58,16 @@ class GatedRequest(Request):
             self._drop()
             return True
 
+    def _expired(self) -> bool:
+        return self.expires is not None and self._describe().seconds_left == 0
+
+    def _record_expiry(self) -> None:
+        """Celery drops an expired message; its run, which somebody may wait for, has ended."""
+        try:
+            self.main_process.gate.expire(self._describe())
+        except Exception:  # as above
+            log.exception("expiry_not_recorded", run=self.id)
+
     def on_success(self, failed__retval__runtime: Any, **kwargs: Any) -> Any:
         self._forget_claim()
         return super().on_success(failed__retval__runtime, **kwargs)
@@ -53,11 +78,15 @@ class GatedRequest(Request):
 
     def _admitted(self) -> bool:
         main = self.main_process
+        refusal = self._refusal()
+        if refusal is not None:
+            self._refuse(refusal)
+            return False
         decision = main.gate.admit(self._describe()) if main.watched else PUT_BACK
         if decision.claimed is not None:
             decision.claimed.put_into(self.request_dict)
             main.note_claim(decision.claimed)
-            self.time_limits = (None, None)
+            self.time_limits = main.no_time_limits
             failpoint("gate.admitted")
             return True
         if decision.admission is Admission.PUT_BACK:
@@ -66,6 +95,25 @@ class GatedRequest(Request):
         else:
             self._drop()
         return False
+
+    def _refusal(self) -> NotSupported | None:
+        """Why this message cannot be a run, whoever sent it."""
+        if self.message.content_type not in _JSON:
+            return REFUSALS["serializer"].error(self.type)
+        this: Any = self
+        said = {"group": self.request_dict.get("group"), **(this._payload[2] or {})}
+        found = next((name for key, name in _CANVAS if said.get(key)), None)
+        return REFUSALS[found].error(self.type) if found else None
+
+    def _refuse(self, refusal: NotSupported) -> None:
+        """End the run, and in Celery's own way the canvas that waits for it."""
+        self.main_process.gate.refuse(self._describe(), refusal)
+        this: Any = self
+        try:
+            this.app.backend.mark_as_failure(self.id, refusal, request=this._context)
+        except Exception:  # the app has no result backend, or it does not answer
+            log.warning("canvas_not_told", run=self.id, exc_info=True)
+        self._drop()
 
     def _drop(self) -> None:
         failpoint("gate.dropped")
@@ -81,6 +129,7 @@ class GatedRequest(Request):
             kwargs=self.kwargs,
             queue=self.delivery_info.get("routing_key") or None,
             timeout_seconds=hard,
+            expires=self.expires,
             headers=self.request_dict,
             ours=bool(self.request_dict.get(OURS)),
         )

@@ -21,7 +21,9 @@ from singletrack.joining import joined_id, outcome_of
 from singletrack.operations import GetRun
 from singletrack.run import Failure, Run, encode_json
 from singletrack.settings import LedgerSettings, Settings
-from singletrack_worker.attached import settings_of
+from singletrack_worker.attached import installed_in
+
+_BACKEND = "singletrack_ledger_backend"
 
 _POLL_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 
@@ -31,10 +33,20 @@ def backend_url(settings: LedgerSettings) -> str:
     return f"{LedgerBackend.__module__}:{LedgerBackend.__qualname__}+{settings.redis_url}"
 
 
+def ledger_backend_of(app: Any) -> LedgerBackend:
+    """The one backend that all tasks of an app behind the gate share."""
+    found = getattr(app, _BACKEND, None)
+    if found is None:
+        found = LedgerBackend(app)
+        setattr(app, _BACKEND, found)
+    return found
+
+
 class LedgerBackend(BaseBackend):
     """Reads what Celery asks of a result from the ledger; writing does nothing."""
 
     persistent = True
+    supports_failure_expires = True  # each record says itself how long it is kept
 
     def __init__(self, app: Any, url: str | None = None, **options: Any) -> None:
         super().__init__(app, **options)
@@ -62,9 +74,13 @@ class LedgerBackend(BaseBackend):
         return result
 
     def get_task_meta(self, task_id: str, cache: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002
+        return self.find(task_id) or self._pending(task_id)
+
+    def find(self, task_id: str) -> dict[str, Any] | None:
+        """What the ledger knows, in Celery's words; None if it has no record."""
         run = self._ledger.execute(GetRun(run_id=task_id))
         if run is None:
-            return self._pending(task_id)
+            return None
         other = joined_id(run)
         joined = self._ledger.execute(GetRun(run_id=other)) if other else None
         return self._meta(outcome_of(run, joined)) | {"task_id": task_id}
@@ -135,5 +151,6 @@ class LedgerBackend(BaseBackend):
 
     @cached_property
     def _ledger(self) -> RedisLedger:
-        settings = settings_of(self.app) or Settings()
+        installed = installed_in(self.app)
+        settings = installed.settings if installed else Settings()
         return RedisLedger.from_settings(settings.ledger)

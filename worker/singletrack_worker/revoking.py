@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from celery.worker import state as worker_state
 from celery.worker.control import Panel
 from kombu.utils.functional import maybe_list
 
@@ -17,6 +18,7 @@ from singletrack.errors import LedgerError
 from singletrack.lifecycle import State
 from singletrack.operations import Cancel, GetRun, Verdict
 from singletrack.run import Cancellation
+from singletrack_worker.gated_task import GatedTask
 from singletrack_worker.runtime import Runtime
 
 log = structlog.get_logger()
@@ -38,13 +40,20 @@ def replace_revoke(runtime: Runtime) -> None:
         unknown = [
             run_id
             for run_id in maybe_list(task_id) or []
-            if not _cancel(runtime, run_id, terminate=terminate, signal=str(signal or ""))
+            if _is_foreign(run_id)
+            or not _cancel(runtime, run_id, terminate=terminate, signal=str(signal or ""))
         ]
         if not unknown:
             return {"ok": "cancelled by the ledger"}
         return celerys_own(state, unknown, terminate=terminate, signal=signal, **options)
 
     Panel.data["revoke"] = revoke
+
+
+def _is_foreign(run_id: str) -> bool:
+    """Whether this worker has the message, of a task that does not pass the gate."""
+    request = worker_state.requests.get(run_id)
+    return request is not None and not isinstance(request.task, GatedTask)
 
 
 def _cancel(runtime: Runtime, run_id: str, *, terminate: bool, signal: str) -> bool:

@@ -23,11 +23,19 @@ _PERSISTENT = 2
 _DEFAULT_PORT = 6379
 
 
-def make_envelope(app: Celery, spec: RunSpec) -> str:
-    """The text kombu's Redis transport would push for this run."""
+def make_envelope(app: Celery, spec: RunSpec, expires: str | None = None) -> str:
+    """The text kombu's Redis transport would push for this run.
+
+    `expires` is the producer's: the time after which Celery drops the message.
+    """
     amqp: Any = app.amqp  # celery-types wants a tuple where Celery's own publish passes a list
     message = amqp.as_task_v2(
-        spec.run_id, spec.task, list(spec.args), dict(spec.kwargs), ignore_result=False
+        spec.run_id,
+        spec.task,
+        list(spec.args),
+        dict(spec.kwargs),
+        expires=expires,
+        ignore_result=False,
     )
     content_type, encoding, body = serialization.dumps(message.body, serializer="json")
     text = body if isinstance(body, bytes) else body.encode(encoding)

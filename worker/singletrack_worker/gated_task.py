@@ -1,0 +1,141 @@
+"""What becomes of a Celery task that passes the gate.
+
+The task keeps its class, its base classes and their hooks; `GatedTask` is put in front of them. It
+says what of Celery's own machinery a run may use, and refuses the rest in the producer's call.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Any
+
+from celery import Task
+from celery.canvas import Signature
+
+from singletrack.errors import NotSupported
+from singletrack.refusals import REFUSALS, check_serializer
+from singletrack.tasks import Declaration, declaration_of, declare_as
+from singletrack_worker.own_backend import not_awaited_there
+
+log = logging.getLogger(__name__)
+
+_LIMITS = "singletrack_time_limits"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeLimits:
+    """Celery's limits of a task in seconds, which the gate has taken over."""
+
+    hard: float | None = None
+    soft: float | None = None
+
+
+class GatedSignature(Signature):
+    """A signature that can be sent, and not be made part of a canvas."""
+
+    def freeze(self, *_args: Any, chord: Any = None, group_id: Any = None, **_: Any) -> Any:
+        """Celery calls this for every member of a canvas before it sends the first."""
+        raise _refused("group" if chord or group_id else "chain", self["task"])
+
+    def clone(self, *args: Any, **kwargs: Any) -> Any:
+        return _gated(super().clone(*args, **kwargs), self.type)
+
+    def __or__(self, other: Any) -> Any:
+        raise _refused("chain", self["task"])
+
+    def __ror__(self, other: Any) -> Any:
+        raise _refused("chain", self["task"])
+
+    def link(self, callback: Any) -> Any:
+        raise _refused("link", self["task"])
+
+    def link_error(self, errback: Any) -> Any:
+        raise _refused("link", self["task"])
+
+
+class GatedTask(Task[Any, Any]):
+    """In front of the classes of every task that passes the gate."""
+
+    abstract = True
+    Request = "singletrack_worker.request:GatedRequest"
+    acks_late = reject_on_worker_lost = retry_on_worker_lost = False
+    serializer = "json"
+    time_limit = soft_time_limit = None
+    _said_eager = False
+
+    def apply_async(self, *args: Any, **options: Any) -> Any:
+        # Celery's own dispatch in a worker names the parent. An error there would break the task
+        # that has just succeeded; the gate refuses the message instead.
+        if (options.get("link") or options.get("link_error")) and "parent_id" not in options:
+            raise _refused("link", self.name)
+        check_serializer(self.name, options.get("serializer"))
+        with not_awaited_there():
+            return super().apply_async(*args, **options)
+
+    def apply(self, *args: Any, **options: Any) -> Any:
+        if not GatedTask._said_eager:
+            GatedTask._said_eager = True
+            log.warning(
+                "task %s is executed in this process (task_always_eager or apply): "
+                "without its lock, its timeout and a record",
+                self.name,
+            )
+        return super().apply(*args, **options)
+
+    def signature(self, args: Any = None, *rest: Any, **options: Any) -> Any:
+        return _gated(super().signature(args, *rest, **options), self)
+
+    subtask = signature
+
+    def map(self, it: Any) -> Any:
+        raise _refused("map", self.name)
+
+    def starmap(self, it: Any) -> Any:
+        raise _refused("map", self.name)
+
+    def chunks(self, it: Any, n: int) -> Any:
+        raise _refused("map", self.name)
+
+    def replace(self, sig: Any) -> Any:
+        raise _refused("replace", self.name)
+
+    def add_to_chord(self, sig: Any, lazy: bool = False) -> Any:  # noqa: FBT001, FBT002 - Celery's
+        raise _refused("group", self.name)
+
+    def retry(self, *_args: Any, exc: BaseException | None = None, **_options: Any) -> Any:
+        raise _refused("retry", self.name) from exc
+
+
+def gate_task(task: Any, backend: Any) -> None:
+    """Let one registered task of an app pass the gate from now on; again is the same as once."""
+    declared = declaration_of(task) or Declaration()
+    if isinstance(task, GatedTask):
+        return
+    limits = TimeLimits(hard=task.time_limit, soft=task.soft_time_limit)
+    if declared.timeout_seconds is None:
+        declared = replace(declared, timeout_seconds=limits.hard)
+    own = type(task)
+    names = {"__module__": own.__module__, "__qualname__": own.__qualname__, "__doc__": own.__doc__}
+    task.__class__ = type(own.__name__, (GatedTask, own), names)
+    task.backend = backend
+    if task.app.conf.task_ignore_result:
+        task.ignore_result = False  # what the app says of all its tasks is not meant for these
+    setattr(task, _LIMITS, limits)
+    declare_as(task, declared)
+
+
+def time_limits_of(task: Any) -> TimeLimits:
+    """What Celery would have enforced for a task that now passes the gate."""
+    found = getattr(task, _LIMITS, None)
+    return found if isinstance(found, TimeLimits) else TimeLimits()
+
+
+def _gated(signature: Any, task: Any) -> Any:
+    made: Any = GatedSignature(signature, app=signature._app)
+    made._type = task
+    return made
+
+
+def _refused(name: str, task: str) -> NotSupported:
+    return REFUSALS[name].error(task)
