@@ -41,6 +41,7 @@ class Kind:
 TASK_NOT_REGISTERED = Kind("task-not-registered", 404, "No worker has registered this task")
 RUN_NOT_FOUND = Kind("run-not-found", 404, "There is no such run")
 LOCK_HELD = Kind("lock-held", 409, "Another run holds this lock")
+LOCK_PAUSED = Kind("lock-paused", 409, "This lock is paused")
 QUEUE_FULL = Kind("queue-full", 429, "As many runs wait for this lock as are allowed to")
 RUN_FINISHED = Kind("run-finished", 409, "The run has already ended")
 RUN_STARTED = Kind("run-started", 409, "The run has started")
@@ -71,6 +72,7 @@ KINDS: Mapping[type[errors.SingletrackError], Kind] = {
     errors.RunNotFound: RUN_NOT_FOUND,
     errors.RunStarted: RUN_STARTED,
     errors.RunConflict: KEY_REUSED,
+    errors.LockPaused: LOCK_PAUSED,
     errors.QueueFull: QUEUE_FULL,
     errors.LockHeld: LOCK_HELD,
     errors.IntakeUnavailable: INTAKE_UNAVAILABLE,

@@ -58,4 +58,5 @@ Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 
 Parameters = Annotated[dict[str, Any], AfterValidator(_check_json)]
 #: A queue is a list on the broker's server, beside other keys: plain names only.
-QueueName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+QUEUE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+QueueName = Annotated[str, Field(pattern=QUEUE_NAME)]

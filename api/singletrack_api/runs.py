@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
-from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import Response
 
 from singletrack.admission import RunRequest
@@ -34,6 +33,7 @@ from singletrack_api.documentation import described, problems
 from singletrack_api.errors import NO_RESULT, RUN_FINISHED, Refusal
 from singletrack_api.joined import outcome
 from singletrack_api.parts import Parts
+from singletrack_api.paths import RUN_ID
 from singletrack_api.schemas import (
     CancelRequest,
     NotYet,
@@ -49,20 +49,6 @@ RESULT_RETRY_SECONDS = 1
 #: Makes run ids from idempotency keys: the same key in the same namespace is the same run.
 _KEYS = uuid.uuid5(uuid.NAMESPACE_URL, "https://singletrack.dev/idempotency-key")
 
-
-class RunIdConvertor(Convertor[str]):
-    """Any text without a slash, but a verb behind the id (`…:cancel`) is no part of it."""
-
-    regex = "[^/]+(?<!:cancel)"
-
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
-
-
-register_url_convertor("run_id", RunIdConvertor())
 
 router = APIRouter(prefix="/v1/namespaces/{ns}/runs", tags=["runs"], dependencies=GUARDS)
 
@@ -116,7 +102,7 @@ async def list_runs(
 
 
 @router.get(
-    "/{run_id:run_id}",
+    f"/{{run_id:{RUN_ID}}}",
     operation_id="get_run",
     response_model=RunView,
     responses=problems(400, 404, 503),
@@ -127,7 +113,7 @@ async def get_run(parts: PartsHere, run: TheRun, wait: Wait = 0.0) -> Response:
 
 
 @router.patch(
-    "/{run_id:run_id}",
+    f"/{{run_id:{RUN_ID}}}",
     operation_id="change_run",
     response_model=RunView,
     responses=problems(400, 404, 409, 413, 415, 422, 503),
@@ -139,7 +125,7 @@ async def change_run(parts: PartsHere, run: TheRun, body: RunPatch) -> Response:
 
 
 @router.get(
-    "/{run_id:run_id}/result",
+    f"/{{run_id:{RUN_ID}}}/result",
     operation_id="get_result",
     response_model=Any,
     responses=described(202, NotYet, "The run has not ended; ask again after `Retry-After`")
@@ -159,7 +145,7 @@ async def get_result(parts: PartsHere, run: TheRun, wait: Wait = 0.0) -> Respons
 
 
 @router.post(
-    "/{run_id:run_id}:cancel",
+    f"/{{run_id:{RUN_ID}}}:cancel",
     operation_id="cancel_run",
     status_code=202,
     response_model=RunView,

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from singletrack.lifecycle import VIEWS, State
+from singletrack.operations import LockStatus, Pause, QueueStatus
 from singletrack.run import Run
 
 
@@ -56,6 +57,37 @@ def run_summary(run: Run, outcome: Run | None = None) -> dict[str, Any]:
     }
 
 
+def lock_view(
+    status: LockStatus, owner: Run | None, waiting: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """A lock as it is now."""
+    return {
+        "key": status.key,
+        "holder": owner and _owner(owner),
+        "pause": _pause(status.pause),
+        "waitingCount": len(status.waiting),
+        "waiting": waiting,
+    }
+
+
+def waiting_view(run: Run, position: int) -> dict[str, Any]:
+    """A run in a waiting list."""
+    spec = run.spec
+    return {
+        "id": run.run_id,
+        "name": spec.name,
+        "position": position,
+        "task": spec.task,
+        "priority": spec.priority,
+        "submitTime": _time(run.submitted_at),
+    }
+
+
+def queue_view(status: QueueStatus) -> dict[str, Any]:
+    """A broker queue as it is now."""
+    return {"name": status.name, "pause": _pause(status.pause), "parked": status.parked}
+
+
 def celery_view(run_id: str, status: str, result: str | None) -> str:
     """`{id, status, result}` as JSON text; `result` is JSON text and is not parsed again."""
     head = json.dumps({"id": run_id, "status": status})
@@ -68,6 +100,24 @@ def celery_result(run: Run) -> str | None:
         return run.result
     said = run.failure and (run.failure.traceback or run.failure.message)
     return json.dumps(said) if said else None
+
+
+def _owner(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.run_id,
+        "name": run.spec.name,
+        "task": run.spec.task,
+        "phase": VIEWS[run.state].phase,
+        "since": _time(run.ready_at),
+        "fencingToken": run.token,
+        "cancelling": run.cancellation is not None,
+    }
+
+
+def _pause(pause: Pause | None) -> dict[str, Any] | None:
+    if pause is None:
+        return None
+    return {"by": pause.by, "reason": pause.reason, "since": _time(pause.since)}
 
 
 def _lock(run: Run) -> dict[str, Any]:

@@ -15,6 +15,7 @@ SingletrackError
 │   ├── RunConflict              the id belongs to a run with another content
 │   ├── LockHeld                 the lock is held and the policy says to refuse
 │   │   └── QueueFull            as many runs wait for it as are allowed to
+│   ├── LockPaused               nobody gets the lock for now, and the policy says not to wait
 │   └── IntakeUnavailable        the place that accepts runs did not answer
 ├── EncodeError                  a value cannot be written as JSON; names its type
 ├── NotSupported                 a feature of Celery that a task behind the gate does not have
@@ -111,6 +112,14 @@ class QueueFull(LockHeld):
     def __init__(self, lock: str, holder: Holder) -> None:
         super().__init__(lock, holder)
         self.args = (f"the waiting list of lock {lock!r} is full; run {holder} holds it",)
+
+
+class LockPaused(IntakeError):
+    """Nobody gets this lock for now."""
+
+    def __init__(self, lock: str) -> None:
+        self.lock = lock
+        super().__init__(f"lock {lock!r} is paused")
 
 
 class EncodeError(SingletrackError):

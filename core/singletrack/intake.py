@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from singletrack.admission import RunRequest
-from singletrack.errors import Holder, LockHeld, QueueFull
+from singletrack.errors import Holder, IntakeError, LockHeld, LockPaused, QueueFull
 from singletrack.operations import Submission
 from singletrack.policies import Refusal
 from singletrack.run import Cancellation, Run
@@ -22,8 +22,10 @@ class Accepted:
     submission: Submission
 
 
-def refused(reason: str, lock: str, holder: Holder | None) -> LockHeld:
+def refused(reason: str, lock: str, holder: Holder | None) -> IntakeError:
     """The error that says why a policy has refused a run."""
+    if reason == Refusal.LOCK_PAUSED:
+        return LockPaused(lock)
     kind = QueueFull if reason == Refusal.QUEUE_FULL else LockHeld
     return kind(lock, holder or Holder(run_id=""))
 
@@ -36,7 +38,8 @@ class Intake(Protocol):
 
         Raises:
             TaskNotRegistered, InvalidParameters, ParametersTooLarge: nothing was recorded.
-            LockHeld, QueueFull: the policy refused; no resource and no live record is left behind.
+            LockHeld, LockPaused, QueueFull: the policy refused; no resource and no live record is
+                left behind.
             IntakeUnavailable, LedgerUnavailable: it is not known whether it was accepted.
         """
         ...

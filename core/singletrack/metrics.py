@@ -49,6 +49,7 @@ LIFECYCLE = (
     Declaration("claims_refused_total", "counter", "Messages that came twice or too late."),
     Declaration("leases_expired_total", "counter", "Leases that ended without a word."),
     Declaration("runs", "gauge", "Runs that are alive now, by state."),
+    Declaration("paused", "gauge", "Locks and queues that are paused now, by kind."),
     *HISTOGRAMS,
 )
 

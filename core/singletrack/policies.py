@@ -1,4 +1,4 @@
-"""What happens when a run is submitted and its lock is not free.
+"""What happens when a run is submitted and its lock is held or paused.
 
 `decide` is the rule in its pure form: the memory ledger calls it, `functions/deciding.lua` says the
 same, and the conformance suite holds the two together.
@@ -25,6 +25,7 @@ class Refusal(StrEnum):
     """Why a run was refused, as its record says it."""
 
     LOCK_HELD = "LockHeld"
+    LOCK_PAUSED = "LockPaused"
     QUEUE_FULL = "QueueFull"
 
 
@@ -35,12 +36,12 @@ class Decision(StrEnum):
     WAIT = "wait"  # join the waiting list
     SUPERSEDE = "supersede"  # supersede the waiting, then wait
     REPLACE = "replace"  # supersede the waiting, cancel the holder, wait at the head
-    REJECT = "reject"  # refuse; the record keeps the holder
+    REJECT = "reject"  # refuse; the record keeps the holder, if there is one
     JOIN = "join"  # stand for the holder, or for the first in line if the holder is ending
-    SKIP = "skip"  # end as not needed; the record keeps the holder
+    SKIP = "skip"  # end as not needed; the record keeps the holder, if there is one
 
 
-_WHEN_HELD = {
+_WHEN_TAKEN = {
     Policy.REJECT: Decision.REJECT,
     Policy.QUEUE_LATEST: Decision.SUPERSEDE,
     Policy.REPLACE: Decision.REPLACE,
@@ -55,6 +56,7 @@ class LockView:
 
     held: bool
     holder_cancelling: bool = False
+    paused: bool = False
     waiting: int = 0
 
 
@@ -64,18 +66,25 @@ def decide(policy: Policy, lock: LockView, *, max_queue: int | None = None) -> D
     A holder that is being cancelled will not do the work any more. Under Reject and Join the first
     run that comes then waits for its end, so that deleting a TaskRun and applying it again works;
     the next one under Join stands for that first one. `max_queue` bounds the list under Queue.
+
+    A lock that is free and paused is one nobody can be joined at and whose end nobody knows: Join
+    waits, unless somebody is in line to be joined; Reject refuses and Skip skips.
     """
-    if not lock.held:
+    if not lock.held and not lock.paused:
         return Decision.START
-    first_to_wait = lock.holder_cancelling and lock.waiting == 0
     if policy is Policy.QUEUE:
         full = max_queue is not None and lock.waiting >= max_queue
         return Decision.REJECT if full else Decision.WAIT
-    if first_to_wait and policy in (Policy.REJECT, Policy.JOIN):
+    ending = lock.holder_cancelling and not lock.paused
+    nobody_works = lock.holder_cancelling or not lock.held
+    waits = {Policy.REJECT: ending, Policy.JOIN: nobody_works}
+    if waits.get(policy) and lock.waiting == 0:
         return Decision.WAIT
-    return _WHEN_HELD[policy]
+    return _WHEN_TAKEN[policy]
 
 
-def why_refused(policy: Policy) -> Refusal:
+def why_refused(policy: Policy, lock: LockView) -> Refusal:
     """The reason of a decision to reject: under Queue it can only be the length of the list."""
-    return Refusal.QUEUE_FULL if policy is Policy.QUEUE else Refusal.LOCK_HELD
+    if policy is Policy.QUEUE:
+        return Refusal.QUEUE_FULL
+    return Refusal.LOCK_HELD if lock.held else Refusal.LOCK_PAUSED

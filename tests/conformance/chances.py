@@ -35,6 +35,7 @@ WEIGHTS = {
     "submit": 5, "submit_and_claim": 2, "cancel": 1, "prioritise": 1, "repeat": 4,
     "claim": 4, "begin": 6, "finish": 4, "report": 2, "not_started": 1,
     "renew": 2, "child_gone": 1, "reassert": 3,
+    "pause": 2, "resume": 3,
     "expire": 1, "expire_wait": 1, "published": 1, "show": 2, "forget": 2, "promote": 1,
     "replicate": 2, "fail_over": 2, "restart": 1, "wipe": 2, "bless": 3,
 }

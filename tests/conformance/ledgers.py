@@ -210,8 +210,9 @@ class OnServer(LedgerUnderTest):
         return int(self.client.zscore(f"{self.keys.base}due", run_id))
 
     def outbox(self) -> list[str]:
-        """The runs somebody will look at to publish them, now or later."""
-        return [str(run_id) for run_id in self.client.zrange(f"{self.keys.base}due", 0, -1)]
+        """The runs somebody will look at to publish them, now, later, or after a pause."""
+        lists = ["due", f"parked:{self.queue}"]
+        return [str(i) for name in lists for i in self.client.zrange(self.keys.base + name, 0, -1)]
 
     def close(self) -> None:
         self._forget_everything()

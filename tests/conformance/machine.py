@@ -79,6 +79,18 @@ class LedgerMachine(RuleBasedStateMachine):
         run_id = self.pick_run(pick, State.QUEUED)
         self.execute(ops.Prioritise(run_id=run_id, priority=(detail - 6) * 100))
 
+    def pause(self, pick: int, detail: int) -> None:
+        if detail % 3:
+            self.execute(ops.PauseLock(lock=LOCKS[pick % len(LOCKS)], by="user", reason="random"))
+        else:
+            self.execute(ops.PauseQueue(queue=self.twins.server.queue, by="user"))
+
+    def resume(self, pick: int, detail: int) -> None:
+        if detail % 3:
+            self.execute(ops.ResumeLock(lock=LOCKS[pick % len(LOCKS)]))
+        else:
+            self.execute(ops.ResumeQueue(queue=self.twins.server.queue))
+
     def repeat(self, pick: int, _detail: int) -> None:
         """An answer was lost, or a message comes late."""
         self.execute(self.sent[-1 - pick % len(self.sent)])
@@ -245,6 +257,7 @@ class LedgerMachine(RuleBasedStateMachine):
             ops.ListForgettable(),
             ops.ListUnprojected(),
             ops.ListWaitingLocks(),
+            ops.GetQueue(queue=self.twins.server.queue),
             ops.LatestRun(namespace="default"),
             ops.ReadCounters(),
         ):
@@ -261,6 +274,9 @@ class LedgerMachine(RuleBasedStateMachine):
         """L1: without a cancellation, which would hide a run that is stuck."""
         if not self.blessed:
             self.twins.bless()
+        for lock in LOCKS:
+            self.execute(ops.ResumeLock(lock=lock))
+        self.execute(ops.ResumeQueue(queue=self.twins.server.queue))
         for _ in range(2 * len(IDS)):  # each may be handed back once, then it executes
             self.the_promise_holds()
             alive = [run for run in self.promise.seen.values() if not run.terminal]

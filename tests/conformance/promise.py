@@ -115,6 +115,6 @@ def _judge_lock(lock: LockStatus, runs: Sequence[Run]) -> None:
     owner = owners[0].run_id if owners else None
     assert lock.owner == owner, f"S5: {lock.key} belongs to {lock.owner}, not to {owner}"
     assert sorted(lock.waiting) == sorted(waiting), f"S5: {waiting} wait, {lock.waiting} in line"
-    assert owner or not waiting, f"L2: {lock.key} is free and {waiting} wait"
+    assert owner or lock.pause or not waiting, f"L2: {lock.key} is free and {waiting} wait"
     if owners and owners[0].state in LEASED:
         assert lock.token == owners[0].token, f"S6: {lock.key} shows the token {lock.token}"

@@ -110,8 +110,11 @@ def comparable(operation: Operation[Any], reply: Any) -> Any:
         return [timeless(run) for run in reply]
     if isinstance(operation, ops.ReadCounters):
         return counted(reply)
-    if isinstance(operation, ops.GetLock):
-        return replace(reply, token=0)  # that of the owner, as `Promise` checks, or of a past one
+    if isinstance(reply, ops.LockStatus):
+        # The token is that of the owner, as `Promise` checks, or of a past one.
+        reply = replace(reply, token=0)
+    if isinstance(reply, ops.LockStatus | ops.QueueStatus):
+        return replace(reply, pause=_timeless(reply.pause))
     return reply
 
 
@@ -125,6 +128,10 @@ def timeless(run: Run) -> Run:
         started_at=run.started_at and _SOMETIME,
         finished_at=run.finished_at and _SOMETIME,
     )
+
+
+def _timeless(pause: ops.Pause | None) -> ops.Pause | None:
+    return pause and replace(pause, since=_SOMETIME)
 
 
 def counted(counters: Mapping[str, float]) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from singletrack.errors import Holder
 from singletrack.lifecycle import State
@@ -103,6 +104,25 @@ class DueRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """That somebody has paused a lock or a queue."""
+
+    by: str
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueStatus:
+    """A broker queue as the ledger knows it."""
+
+    name: str
+    pause: Pause | None = None
+    parked: int = 0
+    """How many runs have their lock and would be on their way, were it not for the pause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LockStatus:
     """Who owns a lock and who waits for it, in order."""
 
@@ -110,6 +130,7 @@ class LockStatus:
     owner: str | None
     token: int
     waiting: tuple[str, ...] = ()
+    pause: Pause | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

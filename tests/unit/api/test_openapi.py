@@ -28,7 +28,7 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_the_routes_are_these(document: dict[str, Any]) -> None:
-    runs = "/v1/namespaces/{ns}/runs"
+    runs, locks = "/v1/namespaces/{ns}/runs", "/v1/namespaces/{ns}/locks"
     assert set(operations(document)) == {
         "GET /start",
         "GET /status",
@@ -40,6 +40,12 @@ def test_the_routes_are_these(document: dict[str, Any]) -> None:
         f"PATCH {runs}/{{run_id}}",
         f"GET {runs}/{{run_id}}/result",
         f"POST {runs}/{{run_id}}:cancel",
+        f"GET {locks}/{{key}}",
+        f"POST {locks}/{{key}}:pause",
+        f"POST {locks}/{{key}}:resume",
+        "GET /v1/queues/{queue}",
+        "POST /v1/queues/{queue}:pause",
+        "POST /v1/queues/{queue}:resume",
         "GET /livez",
         "GET /readyz",
         "GET /metrics",

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from singletrack.policies import Decision, LockView, Policy, Refusal, decide, why_refused
 
 FREE = LockView(held=False)
 HELD = LockView(held=True)
+PAUSED = LockView(held=False, paused=True)
 ENDING = LockView(held=True, holder_cancelling=True)
 
 
@@ -64,5 +67,38 @@ def test_the_length_of_the_list_means_something_under_queue_only(policy):
 
 
 def test_a_refusal_has_one_reason_per_policy():
-    assert why_refused(Policy.QUEUE) is Refusal.QUEUE_FULL
-    assert why_refused(Policy.REJECT) is Refusal.LOCK_HELD
+    assert why_refused(Policy.QUEUE, HELD) is Refusal.QUEUE_FULL
+    assert why_refused(Policy.REJECT, HELD) is Refusal.LOCK_HELD
+    assert why_refused(Policy.QUEUE, PAUSED) is Refusal.QUEUE_FULL
+    assert why_refused(Policy.REJECT, PAUSED) is Refusal.LOCK_PAUSED
+
+
+@pytest.mark.parametrize(
+    ("policy", "decision"),
+    [
+        (Policy.REJECT, Decision.REJECT),
+        (Policy.QUEUE, Decision.WAIT),
+        (Policy.QUEUE_LATEST, Decision.SUPERSEDE),
+        (Policy.REPLACE, Decision.REPLACE),
+        (Policy.JOIN, Decision.WAIT),
+        (Policy.SKIP, Decision.SKIP),
+    ],
+)
+def test_a_paused_lock_starts_nobody(policy, decision):
+    assert decide(policy, PAUSED) is decision
+
+
+def test_at_a_paused_lock_one_joins_the_first_in_line():
+    assert decide(Policy.JOIN, LockView(held=False, paused=True, waiting=1)) is Decision.JOIN
+
+
+def test_reject_does_not_wait_for_an_end_after_which_nothing_starts():
+    lock = LockView(held=True, holder_cancelling=True, paused=True)
+    assert decide(Policy.REJECT, lock) is Decision.REJECT
+
+
+@pytest.mark.parametrize("policy", set(Policy) - {Policy.REJECT})
+@pytest.mark.parametrize("cancelling", [True, False])
+def test_what_a_held_lock_means_does_not_depend_on_a_pause(policy, cancelling):
+    lock = LockView(held=True, holder_cancelling=cancelling, waiting=1)
+    assert decide(policy, replace(lock, paused=True)) is decide(policy, lock)

@@ -27,10 +27,10 @@ from singletrack.custom_resource import manifest
 from singletrack.custom_resource.manifest import TaskRun
 from singletrack.errors import (
     Holder,
+    IntakeError,
     IntakeUnavailable,
     InvalidParameters,
     LedgerError,
-    LockHeld,
     RunConflict,
     RunNotFound,
 )
@@ -121,12 +121,13 @@ class KubernetesIntake:
         view = LockView(
             held=owner is not None,
             holder_cancelling=owner is not None and owner.cancellation is not None,
+            paused=lock.pause is not None,
             waiting=len(lock.waiting),
         )
         decision = policies.decide(resolved.policy, view, max_queue=resolved.max_queue)
-        if owner is not None and decision is Decision.REJECT:
-            holder = Holder(run_id=owner.run_id, name=owner.spec.name)
-            raise refused(policies.why_refused(resolved.policy), resolved.lock, holder)
+        if decision is Decision.REJECT:
+            holder = Holder(owner.run_id, owner.spec.name) if owner else None
+            raise refused(policies.why_refused(resolved.policy, view), resolved.lock, holder)
 
     async def _create(self, request: RunRequest, resolved: RunSpec) -> TaskRun:
         try:
@@ -174,7 +175,7 @@ class KubernetesIntake:
                 f"TaskRun {taskrun.name!r} was refused, but could not be deleted: {error}"
             ) from error
 
-    async def _refusal(self, spec: RunSpec) -> LockHeld:
+    async def _refusal(self, spec: RunSpec) -> IntakeError:
         """Why the ledger has refused it, whether this process has submitted it or the operator."""
         record = await self._ledger.execute(GetRun(run_id=spec.run_id))
         reason = record.failure.reason if record and record.failure else ""

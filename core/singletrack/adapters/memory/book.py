@@ -14,7 +14,7 @@ from typing import Any
 from singletrack.adapters.memory.counters import Counters
 from singletrack.errors import LedgerRefused
 from singletrack.lifecycle import OWNING, TERMINAL, State, may_become
-from singletrack.operations import Grant
+from singletrack.operations import Grant, Pause
 from singletrack.run import Failure, Run, RunSpec
 
 REPUBLISH_MS = 15_000
@@ -65,6 +65,8 @@ class Book:
     agents: dict[str, str] = field(default_factory=dict)
     tasks: dict[str, str] = field(default_factory=dict)
     latest: dict[str, str] = field(default_factory=dict)
+    paused_locks: dict[str, Pause] = field(default_factory=dict)
+    paused_queues: dict[str, Pause] = field(default_factory=dict)
     messages: dict[str, list[str]] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters)
@@ -98,6 +100,13 @@ class Book:
         """Who waits for a lock, the first in line first."""
         found = [r for r in self.in_state(State.QUEUED) if r.run.spec.lock == lock]
         return sorted(found, key=lambda r: (r.rank, r.run.run_id))
+
+    def ready_for(self, queue: str) -> Iterator[Record]:
+        return (r for r in self.in_state(State.READY) if r.run.spec.queue == queue)
+
+    def is_parked(self, record: Record) -> bool:
+        """Whether a READY run is held back because its queue is paused."""
+        return record.run.spec.queue in self.paused_queues
 
     # --- moving -----------------------------------------------------------------------------------
 
@@ -145,7 +154,7 @@ class Book:
     def promote(self, lock: str) -> bool:
         """Let the first in line have a free lock; whether somebody got it."""
         waiting = self.waiting(lock)
-        if self.owner(lock) or not waiting:
+        if self.owner(lock) or lock in self.paused_locks or not waiting:
             return False
         self.move(waiting[0], State.READY)
         return True
@@ -178,34 +187,50 @@ class Book:
         if record.run.spec.name:
             record.unshown = len(self.changes)
 
+    def park(self, record: Record) -> None:
+        """Hold a READY run back: no message, no deadline."""
+        record.deadline = None
+        self.change(record, publications=0)
+
+    def make_due(self, record: Record) -> None:
+        """Have a READY run published as soon as somebody looks, with a whole start deadline."""
+        record.deadline = self._limit(record.run.spec.start_deadline_seconds)
+        record.due_at = self.now
+
     def push(self, record: Record) -> None:
         spec = record.run.spec
         self.messages.setdefault(spec.queue, []).append(spec.envelope)
 
     def _enter(self, record: Record, before: State | None) -> None:
         """Do what being in the new state means."""
-        spec, now = record.run.spec, self.now
+        spec = record.run.spec
         record.deadline = None
         match record.run.state:
             case State.QUEUED:
                 record.rank = rank_of(record.run)
                 record.deadline = self._limit(spec.queue_timeout_seconds)
             case State.READY:
-                record.deadline = self._limit(spec.start_deadline_seconds)
-                record.due_at = now + REPUBLISH_MS if record.push else now
-                count = int(record.push)
-                self.change(record, ready_at=to_time(now), nonce="", publications=count)
-                if record.push:
-                    self.push(record)
+                self.change(record, ready_at=to_time(self.now), nonce="", publications=0)
+                if self.is_parked(record):
+                    self.park(record)
+                else:
+                    self._send(record)
             case State.CLAIMED:
                 record.claims += 1
                 if record.run.ready_at is None:
-                    self.change(record, ready_at=to_time(now))
+                    self.change(record, ready_at=to_time(self.now))
             case State.RUNNING:
                 self._begin(record)
             case state if state in TERMINAL:
                 self._finish(record, before)
         self.note(record)
+
+    def _send(self, record: Record) -> None:
+        self.make_due(record)
+        if record.push:
+            record.due_at = self.now + REPUBLISH_MS
+            self.change(record, publications=1)
+            self.push(record)
 
     def _limit(self, seconds: float | None) -> int | None:
         return None if seconds is None else self.now + to_ms(seconds)

@@ -10,7 +10,7 @@ from copy import deepcopy
 from typing import Any, TypeVar
 
 from singletrack import operations as ops
-from singletrack.adapters.memory import keeping, reading, running, submitting
+from singletrack.adapters.memory import keeping, pausing, reading, running, submitting
 from singletrack.adapters.memory.book import Book
 from singletrack.operations import Operation
 
@@ -33,6 +33,11 @@ HANDLERS: dict[type, Callable[[Book, Any], Any]] = {
     ops.Expire: keeping.expire,
     ops.ExpireWait: keeping.expire_wait,
     ops.Promote: keeping.promote,
+    ops.PauseLock: pausing.pause_lock,
+    ops.ResumeLock: pausing.resume_lock,
+    ops.PauseQueue: pausing.pause_queue,
+    ops.ResumeQueue: pausing.resume_queue,
+    ops.GetQueue: pausing.get_queue,
     ops.Reassert: keeping.reassert,
     ops.Bless: keeping.bless,
     ops.AckProjection: keeping.ack_projection,

@@ -45,11 +45,13 @@ def get_lock(book: Book, op: ops.GetLock) -> ops.LockStatus:
         owner=owner.run.run_id if owner else None,
         token=owner.run.token if owner else 0,
         waiting=tuple(record.run.run_id for record in book.waiting(op.lock)),
+        pause=book.paused_locks.get(op.lock),
     )
 
 
 def list_due(book: Book, op: ops.ListDue) -> tuple[ops.DueRun, ...]:
-    due = [record for record in book.in_state(State.READY) if record.due_at <= book.now]
+    ready = (record for record in book.in_state(State.READY) if not book.is_parked(record))
+    due = [record for record in ready if record.due_at <= book.now]
     return tuple(
         ops.DueRun(
             run_id=record.run.run_id,
@@ -81,7 +83,7 @@ def list_overdue(book: Book, op: ops.ListOverdue) -> tuple[str, ...]:
 def list_waiting_locks(book: Book, op: ops.ListWaitingLocks) -> tuple[str, ...]:
     waited_for = {record.run.spec.lock for record in book.in_state(State.QUEUED)}
     owned = {record.run.spec.lock for record in book.in_state(*OWNING)}
-    return tuple(sorted(waited_for - owned)[: op.limit])
+    return tuple(sorted(waited_for - owned - book.paused_locks.keys())[: op.limit])
 
 
 def list_unprojected(book: Book, op: ops.ListUnprojected) -> tuple[str, ...]:
@@ -99,7 +101,9 @@ def list_tasks(book: Book, _op: ops.ListTasks) -> Mapping[str, str]:
 
 
 def read_counters(book: Book, _op: ops.ReadCounters) -> Mapping[str, float]:
-    return book.counters.read(record.run.state for record in book.records.values())
+    paused = {"lock": len(book.paused_locks), "queue": len(book.paused_queues)}
+    gauges = {f"paused|kind={kind}": float(number) for kind, number in paused.items() if number}
+    return book.counters.read(record.run.state for record in book.records.values()) | gauges
 
 
 def read_server(book: Book, _op: ops.ReadServer) -> ops.ServerStatus:

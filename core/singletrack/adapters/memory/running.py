@@ -22,6 +22,8 @@ def claim(book: Book, op: ops.Claim) -> ClaimReply:
         return ClaimReply(verdict=Verdict.OK, state=run.state, grant=describe_grant(run))
     if not book.blessed:
         return ClaimReply(verdict=Verdict.RECOVERING, state=run.state)
+    if run.state is State.READY and book.is_parked(record):
+        return ClaimReply(verdict=Verdict.DROP, state=run.state)
     if run.state is not State.READY:
         book.counters.claim_refused()
         return ClaimReply(verdict=Verdict.DROP, state=run.state)

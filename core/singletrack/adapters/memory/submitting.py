@@ -52,7 +52,7 @@ def published(book: Book, op: ops.Published) -> bool:
     record = book.find(op.run_id)
     if not record or record.run.state is not State.READY:
         return False
-    if record.run.publications != op.publications:
+    if record.run.publications != op.publications or book.is_parked(record):
         return False
     if op.push:
         book.push(record)
@@ -79,7 +79,7 @@ def _known(record: Record, spec: RunSpec, nonce: str) -> ops.Submission:
 
 def _decided(book: Book, op: ops.Submit, spec: RunSpec, owner: Record | None) -> Record:
     decision = _decision(book, spec, owner)
-    if decision is Decision.START or owner is None:
+    if decision is Decision.START:
         return _started(book, op, spec)
     if decision in _AT_ONCE:
         return _ended(book, spec, decision, owner)
@@ -91,35 +91,40 @@ def _decided(book: Book, op: ops.Submit, spec: RunSpec, owner: Record | None) ->
 
 
 def _decision(book: Book, spec: RunSpec, owner: Record | None) -> Decision:
-    lock = LockView(
+    return decide(spec.policy, _view(book, spec, owner), max_queue=spec.max_queue)
+
+
+def _view(book: Book, spec: RunSpec, owner: Record | None) -> LockView:
+    return LockView(
         held=owner is not None,
+        paused=spec.lock in book.paused_locks,
         holder_cancelling=owner is not None and owner.run.cancellation is not None,
         waiting=len(book.waiting(spec.lock)),
     )
-    return decide(spec.policy, lock, max_queue=spec.max_queue)
 
 
 def _started(book: Book, op: ops.Submit, spec: RunSpec) -> Record:
-    if not op.claim_nonce or not book.blessed:
+    if not op.claim_nonce or not book.blessed or spec.queue in book.paused_queues:
         return book.create(spec, State.READY, push=op.push)
     claim = book.new_claim(op.claim_nonce, op.worker)
     return book.create(spec, State.CLAIMED, push=op.push, **claim)
 
 
-def _ended(book: Book, spec: RunSpec, decision: Decision, owner: Record) -> Record:
-    """A run that ends at once, because of another one."""
+def _ended(book: Book, spec: RunSpec, decision: Decision, owner: Record | None) -> Record:
+    """A run that ends at once, because of another one or of a pause."""
     other = _joined_by(book, spec, owner) if decision is Decision.JOIN else owner
-    holder, why = _holder(other), None
+    holder, why = _holder(other) if other else None, None
     if decision is Decision.REJECT:
-        why = _refusal(spec, holder)
+        why = _refusal(book, spec, owner)
     elif decision is Decision.SKIP:
-        why = Failure(reason="Skipped", message=f"not needed: {_held(spec, holder)}")
+        why = Failure(reason="Skipped", message=f"not needed: {_taken(spec, holder)}")
     return book.create(spec, _AT_ONCE[decision], push=False, holder=holder, failure=why)
 
 
-def _joined_by(book: Book, spec: RunSpec, owner: Record) -> Record:
+def _joined_by(book: Book, spec: RunSpec, owner: Record | None) -> Record:
     """The run a joining one stands for."""
-    return book.waiting(spec.lock)[0] if owner.run.cancellation else owner
+    working = owner is not None and owner.run.cancellation is None
+    return owner if owner and working else book.waiting(spec.lock)[0]
 
 
 def _supersede(book: Book, spec: RunSpec, reason: str, message: str) -> None:
@@ -127,10 +132,12 @@ def _supersede(book: Book, spec: RunSpec, reason: str, message: str) -> None:
         book.end(waiting, State.SUPERSEDED, reason, message)
 
 
-def _replacing(book: Book, op: ops.Submit, spec: RunSpec, owner: Record) -> Record:
+def _replacing(book: Book, op: ops.Submit, spec: RunSpec, owner: Record | None) -> Record:
     message = f"replaced by run {spec.run_id}"
     _supersede(book, spec, "Replaced", message)
     record = book.create(spec, State.QUEUED, push=op.push)
+    if owner is None:
+        return record
     if owner.run.state is State.READY:
         book.end(owner, State.SUPERSEDED, "Replaced", message)
     elif owner.run.cancellation is None:
@@ -139,15 +146,17 @@ def _replacing(book: Book, op: ops.Submit, spec: RunSpec, owner: Record) -> Reco
     return record
 
 
-def _refusal(spec: RunSpec, holder: Holder) -> Failure:
-    reason, message = why_refused(spec.policy), _held(spec, holder)
+def _refusal(book: Book, spec: RunSpec, owner: Record | None) -> Failure:
+    reason = why_refused(spec.policy, _view(book, spec, owner))
     if reason is Refusal.QUEUE_FULL:
         message = f"{spec.max_queue} runs already wait for lock {spec.lock}"
+    else:
+        message = _taken(spec, _holder(owner) if owner else None)
     return Failure(reason=reason, message=message)
 
 
-def _held(spec: RunSpec, holder: Holder) -> str:
-    return f"lock {spec.lock} is held by run {holder}"
+def _taken(spec: RunSpec, holder: Holder | None) -> str:
+    return f"lock {spec.lock} is {f'held by run {holder}' if holder else 'paused'}"
 
 
 def _holder(owner: Record) -> Holder:

@@ -9,6 +9,7 @@ from typing import Any
 
 from singletrack.errors import Holder
 from singletrack.lifecycle import State
+from singletrack.operations import Pause
 from singletrack.policies import Policy
 from singletrack.run import Cancellation, Door, Failure, Progress, Run, RunSpec, encode_json
 
@@ -109,6 +110,15 @@ def read_cancellation(fields: Fields) -> Cancellation | None:
         reason=fields.get("cancel_reason") or "",
         grace_seconds=_seconds(fields.get("cancel_grace_ms")) or 0.0,
     )
+
+
+def read_pause(text: str) -> Pause | None:
+    """A pause as the functions keep it; None for the empty text."""
+    if not text:
+        return None
+    fields = json.loads(text)
+    since = datetime.fromtimestamp(int(fields["since"]) / 1000, UTC)
+    return Pause(by=fields["by"], reason=fields["reason"], since=since)
 
 
 def write_progress(progress: Progress) -> str:

@@ -89,10 +89,19 @@ def renew_reply(op: ops.Renew, reply: list[str]) -> ops.RenewReply:
 
 
 def lock_status(op: ops.GetLock, reply: list[str]) -> ops.LockStatus:
-    owner, token, *waiting = reply
+    owner, token, pause, *waiting = reply
     return ops.LockStatus(
-        key=op.lock, owner=owner or None, token=int(token), waiting=tuple(waiting)
+        key=op.lock,
+        owner=owner or None,
+        token=int(token),
+        waiting=tuple(waiting),
+        pause=records.read_pause(pause),
     )
+
+
+def queue_status(op: ops.GetQueue, reply: list[Any]) -> ops.QueueStatus:
+    pause, parked = reply
+    return ops.QueueStatus(name=op.queue, pause=records.read_pause(pause), parked=int(parked))
 
 
 def due(_op: Any, reply: list[Any]) -> tuple[ops.DueRun, ...]:

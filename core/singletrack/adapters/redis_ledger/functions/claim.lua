@@ -6,6 +6,7 @@ register('claim', {}, function(args)
   if not r then return { 'UNKNOWN', '' } end
   if r.state == 'CLAIMED' and r.nonce == args[2] then return describe_grant(r) end
   if not is_blessed() then return { 'RECOVERING', r.state } end
+  if r.state == 'READY' and is_paused('queue', r.queue) then return { 'DROP', r.state } end
   local owns = redis.call('HGET', lock_key(r.lock), 'owner') == r.id
   if r.state ~= 'READY' or not owns then
     count('claims_refused_total')

@@ -1,4 +1,4 @@
--- What happens to a new run whose lock is held: `singletrack.policies.decide`, said again for the
+-- What happens to a new run whose lock is held or paused: `singletrack.policies.decide`, said again for the
 -- server. Pure reads; `submit` carries out what is decided here.
 
 local function holder_of(lock)
@@ -13,6 +13,7 @@ local function look_at(lock)
   return {
     holder = holder,
     ending = holder and holder.cancel_by ~= '',
+    paused = is_paused('lock', lock),
     waiting = redis.call('ZCARD', P .. 'wait:' .. lock),
   }
 end
@@ -24,8 +25,13 @@ local by_policy = {
   end,
   QueueLatest = function() return 'supersede' end,
   Replace = function() return 'replace' end,
-  Reject = function(seen) return seen.ending and seen.waiting == 0 and 'wait' or 'reject' end,
-  Join = function(seen) return seen.ending and seen.waiting == 0 and 'wait' or 'join' end,
+  Reject = function(seen)
+    return seen.ending and not seen.paused and seen.waiting == 0 and 'wait' or 'reject'
+  end,
+  Join = function(seen)
+    local nobody_works = seen.ending or not seen.holder
+    return nobody_works and seen.waiting == 0 and 'wait' or 'join'
+  end,
   Skip = function() return 'skip' end,
 }
 
@@ -34,11 +40,12 @@ local function check_policy(policy)
 end
 
 local function decide(policy, seen, max_queue)
-  if not seen.holder then return 'start' end
+  if not seen.holder and not seen.paused then return 'start' end
   return by_policy[policy](seen, max_queue)
 end
 
 -- The run a joining one stands for.
 local function joined_by(lock, seen)
-  return seen.ending and fetch(redis.call('ZRANGE', P .. 'wait:' .. lock, 0, 0)[1]) or seen.holder
+  if seen.holder and not seen.ending then return seen.holder end
+  return fetch(redis.call('ZRANGE', P .. 'wait:' .. lock, 0, 0)[1])
 end

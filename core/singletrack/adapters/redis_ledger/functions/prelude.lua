@@ -8,6 +8,8 @@
 --   wait:<key>      zset    the waiting list, score = sequence - priority * point
 --   waiting         set     lock keys whose waiting list is not empty
 --   due             zset    READY runs -> when to look at publishing again (the outbox)
+--   paused          hash    lock:<key> or queue:<name> -> since, by, reason as JSON
+--   parked:<queue>  zset    READY runs of a paused queue -> since when; they are not due
 --   leased          set     CLAIMED and RUNNING runs
 --   deadlines       zset    QUEUED and READY runs -> when waiting is over
 --   finished        zset    terminal runs -> when to forget them
@@ -18,8 +20,7 @@
 --   agents          hash    lease agent -> server identity it last renewed against
 --   metrics         hash    counters and gauges
 --   changes         stream  hints for watchers, never the truth
--- Times are milliseconds of the server's clock; tokens and sequence numbers are microseconds or the
--- last one plus one.
+-- Times are milliseconds; tokens and sequence numbers are microseconds or the last one plus one.
 -- TRANSITIONS, OWNING and BUCKETS are written above this file when the library is assembled.
 
 local P = ''
@@ -147,9 +148,9 @@ end
 -- --- the transition function ----------------------------------------------------------------------
 
 local move -- below; release and promote call it
+local is_paused, park -- pausing.lua
 
--- A waiting run's place in line: the moment it came, earlier by what its priority is worth. It never
--- changes while the run waits, so nobody is overtaken for ever.
+-- A waiting run's place in line: the moment it came, earlier by what its priority is worth.
 local function score_of(r)
   return number(r, 'sequence') - number(r, 'priority') * number(r, 'point_ms') * 1000
 end
@@ -158,6 +159,7 @@ local function lock_key(name) return P .. 'lock:' .. name end
 
 local function promote(lock)
   if redis.call('HEXISTS', lock_key(lock), 'owner') == 1 then return false end
+  if is_paused('lock', lock) then return false end
   local first = redis.call('ZRANGE', P .. 'wait:' .. lock, 0, 0)[1]
   if not first then return false end
   move(fetch(first), 'READY')
@@ -176,7 +178,8 @@ local function leave(r)
     redis.call('ZREM', list, r.id)
     if redis.call('EXISTS', list) == 0 then redis.call('SREM', P .. 'waiting', r.lock) end
   elseif r.state == 'READY' then
-    redis.call('ZREM', P .. 'due', r.id)
+    local was_due = redis.call('ZREM', P .. 'due', r.id) == 1
+    if not was_due then redis.call('ZREM', P .. 'parked:' .. r.queue, r.id) end
   elseif r.state == 'CLAIMED' or r.state == 'RUNNING' then
     redis.call('SREM', P .. 'leased', r.id)
     return
@@ -210,6 +213,7 @@ local enter = {
   READY = function(r, at)
     redis.call('HSET', lock_key(r.lock), 'owner', r.id)
     change(r, 'ready_at', at, 'nonce', '', 'publications', r.push == '1' and 1 or 0)
+    if is_paused('queue', r.queue) then return park(r, at) end
     limit(r, 'start_deadline_ms', at)
     if r.push == '1' then push(r) end
     redis.call('ZADD', P .. 'due', int(r.push == '1' and at + REPUBLISH_MS or at), r.id)

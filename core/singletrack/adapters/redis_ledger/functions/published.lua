@@ -4,6 +4,7 @@
 register('published', {}, function(args)
   local r = fetch(args[1])
   if not r or r.state ~= 'READY' or r.publications ~= args[2] then return 0 end
+  if is_paused('queue', r.queue) then return 0 end
   if args[3] == '1' then push(r) end
   local before = number(r, 'publications')
   local pause = math.min(REPUBLISH_MS * 4 ^ before, REPUBLISH_MAX_MS)

@@ -11,7 +11,7 @@ local function supersede(r, reason, message)
 end
 
 local function start(r, _, nonce, worker)
-  if nonce ~= '' and is_blessed() then
+  if nonce ~= '' and is_blessed() and not is_paused('queue', r.queue) then
     grant(r, nonce, worker)
   else
     move(r, 'READY')
@@ -19,9 +19,12 @@ local function start(r, _, nonce, worker)
 end
 
 -- What is kept of the other run is what a reader of the record can follow.
-local function point_at(r, other) change(r, 'holder_id', other.id, 'holder_name', other.name) end
+local function point_at(r, other)
+  if other then change(r, 'holder_id', other.id, 'holder_name', other.name) end
+end
 
-local function held(r, holder)
+local function taken(r, holder)
+  if not holder then return 'lock ' .. r.lock .. ' is paused' end
   local who = holder.name ~= '' and holder.name or holder.id
   return 'lock ' .. r.lock .. ' is held by run ' .. who
 end
@@ -31,7 +34,7 @@ local function refuse(r, seen)
   if r.policy == 'Queue' then
     fail(r, 'REJECTED', 'QueueFull', r.max_queue .. ' runs already wait for lock ' .. r.lock)
   else
-    fail(r, 'REJECTED', 'LockHeld', held(r, seen.holder))
+    fail(r, 'REJECTED', seen.holder and 'LockHeld' or 'LockPaused', taken(r, seen.holder))
   end
 end
 
@@ -39,6 +42,7 @@ local function replace(r, seen)
   local holder, message = seen.holder, 'replaced by run ' .. r.id
   supersede(r, 'Replaced', message)
   move(r, 'QUEUED')
+  if not holder then return end
   if holder.state == 'READY' then
     fail(holder, 'SUPERSEDED', 'Replaced', message)
   elseif holder.cancel_by == '' then
@@ -64,7 +68,7 @@ local carry_out = {
   end,
   skip = function(r, seen)
     point_at(r, seen.holder)
-    fail(r, 'SKIPPED', 'Skipped', 'not needed: ' .. held(r, seen.holder))
+    fail(r, 'SKIPPED', 'Skipped', 'not needed: ' .. taken(r, seen.holder))
   end,
 }
 
