@@ -8,6 +8,7 @@ import typer
 
 from singletrack.errors import SingletrackError
 from singletrack_cli import command_line, up, version
+from singletrack_cli.doctor import command as doctor
 
 _INTERRUPTED = 130
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     epilog="Start here: `singletrack up`, then `curl localhost:8000/start` in another terminal.",
 )
 app.command("up", epilog=up.EXAMPLES)(command_line.command(up.up))
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("version")(version.version)
 
 

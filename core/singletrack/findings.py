@@ -29,7 +29,7 @@ class Finding:
     """The command or setting that mends it."""
 
     def __str__(self) -> str:
-        return f"{self.problem}. {self.remedy}"
+        return f"{self.problem.rstrip('.')}. {self.remedy}"
 
 
 def info(problem: str, remedy: str) -> Finding:

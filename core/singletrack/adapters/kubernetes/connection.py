@@ -82,18 +82,19 @@ def from_pod(environ: Mapping[str, str], folder: Path = SERVICE_ACCOUNT) -> Conn
     )
 
 
-def from_kubeconfig(path: Path) -> Connection:
-    """The current context of a kubeconfig file, JSON or YAML."""
+def from_kubeconfig(path: Path, context: str = "") -> Connection:
+    """A context of a kubeconfig file, JSON or YAML; the current one if none is named."""
     try:
-        return _current_context(_parse(path), path)
+        return _in_context(_parse(path), context, path)
     except (ssl.SSLError, OSError, ValueError) as error:
         raise ConfigurationError(f"{path}: a certificate or key is no good: {error}") from error
     except KeyError as error:
         raise ConfigurationError(f"{path}: an entry has no {error}") from error
 
 
-def _current_context(config: Mapping[str, Any], path: Path) -> Connection:
-    context = _named(config, "contexts", config.get("current-context", ""), path)["context"]
+def _in_context(config: Mapping[str, Any], name: str, path: Path) -> Connection:
+    name = name or config.get("current-context", "")
+    context = _named(config, "contexts", name, path)["context"]
     cluster = _named(config, "clusters", context["cluster"], path)["cluster"]
     user = _named(config, "users", context["user"], path).get("user") or {}
     for unsupported in ("exec", "auth-provider", "username"):

@@ -1,0 +1,55 @@
+"""The messages that Celery workers of a Redis broker have taken and not acknowledged.
+
+kombu keeps those of every app that uses a database in one hash, `unacked`; the app with the
+shortest visibility timeout gives back the messages of all of them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import redis
+import redis.exceptions as errors
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from singletrack.adapters.redis_ledger.connection import UNREACHABLE
+from singletrack.errors import BrokerUnavailable
+
+_HASH = "unacked"
+_MOST = 500
+_TIMEOUT_SECONDS = 3.0
+
+
+def read_unacknowledged(broker_url: str) -> tuple[str, ...]:
+    """The names of the tasks whose messages are held, of a sample of the messages.
+
+    Raises:
+        BrokerUnavailable: the broker does not answer, or does not let us look.
+    """
+    client: Any = redis.Redis.from_url(
+        broker_url,
+        decode_responses=True,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
+    )
+    with client:
+        try:
+            if client.type(_HASH) != "hash":
+                return ()
+            _, held = client.hscan(_HASH, count=_MOST)
+        except (*UNREACHABLE, errors.RedisError) as error:
+            raise BrokerUnavailable(f"the broker's {_HASH!r} cannot be read: {error}") from error
+    return tuple(sorted({_task(text) for text in held.values()}))
+
+
+def _task(text: str) -> str:
+    """The task of a held message: `[message, exchange, routing key]`, in either Celery protocol."""
+    try:
+        message = json.loads(text)[0]
+        return str(message["headers"].get("task") or "a task of an old protocol")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return "a message that is not Celery's"
