@@ -93,12 +93,11 @@ class Platform:
     ) -> subprocess.Popen[bytes]:
         """A worker process; returns once its tasks are in the catalogue and it consumes."""
         number = len(self.workers)
-        path = os.pathsep.join(str(ROOT / name) for name in ("core", "worker"))
         command = [sys.executable, "-m", "singletrack_worker", "-c", str(slots)]
         with (self.folder / f"worker-{number}.log").open("wb") as log:
             process = subprocess.Popen(
                 [*command, "-n", f"w{number}@test", *options],
-                env={**os.environ, **self.environment, "PYTHONPATH": path, **environment},
+                env=start_environment(self, **environment),
                 stdout=log,
                 stderr=log,
             )
@@ -211,6 +210,12 @@ class Platform:
 
 
 LIVE_NAMES = {State.QUEUED, State.READY, State.CLAIMED, State.RUNNING}
+
+
+def start_environment(platform: Platform, **environment: str) -> dict[str, str]:
+    """What a worker process of this platform is started with."""
+    path = os.pathsep.join(str(ROOT / name) for name in ("core", "worker"))
+    return {**os.environ, **platform.environment, "PYTHONPATH": path, **environment}
 
 
 def _with_envelope(spec: Any, envelope: str) -> Any:

@@ -8,8 +8,10 @@ What changes for tasks that do not pass the gate: docs/explanation/celery-settin
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
+import structlog
 from celery import Celery, current_app, signals
 from kombu.utils.functional import maybe_list
 
@@ -30,6 +32,8 @@ from singletrack_worker.main_process import MainProcess
 from singletrack_worker.own_backend import BACKEND
 from singletrack_worker.result_backend import ledger_backend_of
 from singletrack_worker.routing import is_for_gated_tasks_only
+
+log = structlog.get_logger()
 
 _CELERYS_OWN = "celery."
 
@@ -134,6 +138,25 @@ def _fetch_one_at_a_time(instance: Any, conf: Any, options: Any, **_: Any) -> No
         conf.update(worker_prefetch_multiplier=1, worker_disable_prefetch=True)
 
 
+def _vital(handler: Callable[..., None]) -> Callable[..., None]:
+    """Have the process end if this handler fails.
+
+    Celery would log the error and go on, with a worker that drops what it takes, or a child that
+    executes without a lease.
+    """
+
+    @wraps(handler)
+    def call(**named: Any) -> None:
+        try:
+            handler(**named)
+        except Exception as error:
+            log.exception("start_failed", step=handler.__name__.lstrip("_"))
+            raise SystemExit(1) from error
+
+    return call
+
+
+@_vital
 def _start_main(sender: Any, **_: Any) -> None:
     installed = installed_in(sender.app)
     if installed is not None:
@@ -141,6 +164,7 @@ def _start_main(sender: Any, **_: Any) -> None:
         attach_main(sender.app, MainProcess.start(sender, installed.settings))
 
 
+@_vital
 def _main_ready(sender: Any, **_: Any) -> None:
     main = main_of(sender.app)
     if main is not None:
@@ -153,6 +177,7 @@ def _stop_main(sender: Any, **_: Any) -> None:
         main.stop()
 
 
+@_vital
 def _start_child(**_: Any) -> None:
     app: Any = current_app
     main = main_of(app)

@@ -59,15 +59,19 @@ class MainProcess:
             SystemExit: with one sentence that says what is wrong and what to do.
         """
         try:
-            failpoints.arm("worker", os.environ)
-            _check_pool(controller)
-            ledger = RedisLedger.from_settings(settings.ledger)
-            found = ledger.prepare()
-            become_subreaper()
-            agent = spawn_agent(settings, controller.hostname)
+            return cls._started(controller, settings)
         except SingletrackError as error:
             sys.stderr.write(f"singletrack-worker: {error}\n")
             raise SystemExit(1) from error
+
+    @classmethod
+    def _started(cls, controller: Any, settings: Settings) -> Self:
+        failpoints.arm("worker", os.environ)
+        _check_pool(controller)
+        ledger = RedisLedger.from_settings(settings.ledger)
+        found = ledger.prepare()
+        become_subreaper()
+        agent = spawn_agent(settings, controller.hostname)
         log.info("worker_starting", worker=controller.hostname, ledger=found.summary)
         runtime = Runtime(
             settings=settings, ledger=ledger, agent=agent.client, worker=controller.hostname
