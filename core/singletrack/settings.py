@@ -97,6 +97,9 @@ class WorkerSettings(_Group):
 
     worker_metrics_port: int = 0
     """Where the worker's main process answers `/metrics` on loopback; 0 for nowhere."""
+    untested_celery: str = ""
+    """A minor of Celery, such as `5.8`, to start on although this release does not know it: at
+    your own risk, because the gate hooks into Celery's insides."""
 
 
 class Settings(_Group):

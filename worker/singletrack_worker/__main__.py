@@ -7,6 +7,7 @@ import os
 import sys
 
 from singletrack import logs
+from singletrack.errors import ConfigurationError
 
 _DEFAULTS = ["--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
 
@@ -17,6 +18,13 @@ _TWICE = ("celery.worker.strategy", "celery.app.trace")
 def main() -> None:
     """Start a worker: `singletrack-worker --concurrency 2`."""
     logs.configure("worker", json_lines=os.environ.get("SINGLETRACK_LOG_FORMAT") == "json")
+    from singletrack_worker import start_checks
+
+    try:
+        start_checks.refuse(start_checks.find_wrong_pool_option(sys.argv[1:]))
+    except ConfigurationError as error:
+        sys.stderr.write(f"singletrack-worker: {error}\n")
+        raise SystemExit(1) from None
     from singletrack_worker.app import app
 
     for name in _TWICE:

@@ -9,17 +9,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
 
+import celery
 import structlog
 from billiard.common import human_status
-from celery.concurrency.prefork import TaskPool
 from celery.worker import state
 
 from singletrack import failpoints
 from singletrack import operations as ops
+from singletrack.adapters import machine
 from singletrack.adapters.redis_ledger import RedisLedger
-from singletrack.errors import ConfigurationError, LedgerError, SingletrackError
+from singletrack.errors import LedgerError, SingletrackError
 from singletrack.settings import Settings
 from singletrack.tasks import declaration_of, describe
+from singletrack_worker import start_checks
 from singletrack_worker.agent.client import AgentError
 from singletrack_worker.agent.guarding import watch_agent
 from singletrack_worker.agent.killing import kill_tree
@@ -67,7 +69,7 @@ class MainProcess:
     @classmethod
     def _started(cls, controller: Any, settings: Settings) -> Self:
         failpoints.arm("worker", os.environ)
-        _check_pool(controller)
+        _check(controller, settings)
         ledger = RedisLedger.from_settings(settings.ledger)
         found = ledger.prepare()
         become_subreaper()
@@ -78,6 +80,7 @@ class MainProcess:
         )
         main = cls(controller.app, runtime, agent)
         main.register_tasks()
+        start_checks.tell(start_checks.find_strangers_of(controller.app))
         main.guard_agent()
         replace_revoke(runtime)
         return main
@@ -200,10 +203,9 @@ class MainProcess:
         return Gate(runtime, direct.specify)
 
 
-def _check_pool(controller: Any) -> None:
-    pool = controller.pool_cls
-    if not (isinstance(pool, type) and issubclass(pool, TaskPool)):
-        name = getattr(pool, "__name__", pool)
-        raise ConfigurationError(
-            f"the pool {name} cannot stop a task; start the worker with --pool=prefork"
-        )
+def _check(controller: Any, settings: Settings) -> None:
+    accepted = settings.worker.untested_celery
+    found = start_checks.find_all(
+        controller.pool_cls, celery.__version__, accepted, machine.observe()
+    )
+    start_checks.tell(start_checks.refuse(found))

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from singletrack.adapters.celery_broker.census import WorkerView
 from singletrack.adapters.redis_ledger.report import ServerReport
+from singletrack.adapters.redis_ledger.unacknowledged import find_strangers
 from singletrack.catalogue import CatalogueEntry
 from singletrack.findings import Finding, error, info, warning
 from singletrack.operations import ServerStatus
@@ -22,7 +23,7 @@ def broker(facts: Facts) -> Judgement:
     view = facts[BrokerView]
     summary = f"{view.address}, {'the ledger database' if view.in_ledger else 'its own'}"
     try:
-        return summary, find_strangers(view, known_tasks(facts))
+        return summary, find_strangers(view.unacknowledged, known_tasks(facts))
     except CannotTell:  # without knowing whose tasks there are, nobody is a stranger
         return summary, iter(())
 
@@ -32,18 +33,6 @@ def known_tasks(facts: Facts) -> frozenset[str]:
     report, seen = facts[ServerReport], facts[Workers]
     gated = with_agents(seen.answered, report.status.agents)
     return frozenset(report.catalogue) | {task for worker in gated for task in worker.tasks}
-
-
-def find_strangers(view: BrokerView, known: Collection[str]) -> Iterator[Finding]:
-    """Messages of other apps in the same Redis database."""
-    strange = [task for task in view.unacknowledged if task not in known]
-    if strange:
-        yield warning(
-            f"another app's messages are in the broker's database ({_some(strange)}): the app with "
-            "the shortest visibility timeout sends the others' messages twice, and workers drop "
-            "what they do not know from a queue they share",
-            "Give Singletrack a database of its own, such as REDIS_URL=redis://host:port/5",
-        )
 
 
 def workers(facts: Facts) -> Judgement:

@@ -2,7 +2,6 @@
 
 import json
 
-import pytest
 from support.local_platform import alive
 from support.waiting import wait_until
 
@@ -204,9 +203,3 @@ def test_an_undecodable_message_is_dropped_and_the_worker_goes_on(platform):
     }
     client.lpush("celery", json.dumps(broken))
     assert platform.wait_for_end(platform.submit("add", {"x": 1, "y": 1})).state is State.SUCCEEDED
-
-
-@pytest.mark.parametrize("pool", ["solo", "threads"])
-def test_a_pool_that_cannot_stop_a_task_is_refused_with_the_remedy(platform, pool):
-    with pytest.raises(AssertionError, match="--pool=prefork"):
-        platform.start_worker(1, f"--pool={pool}")

@@ -7,6 +7,7 @@ shortest visibility timeout gives back the messages of all of them.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import redis
@@ -16,10 +17,25 @@ from redis.retry import Retry
 
 from singletrack.adapters.redis_ledger.connection import UNREACHABLE
 from singletrack.errors import BrokerUnavailable
+from singletrack.findings import Finding, warning
 
 _HASH = "unacked"
 _MOST = 500
 _TIMEOUT_SECONDS = 3.0
+
+
+def find_strangers(held: Collection[str], known: Collection[str]) -> Iterator[Finding]:
+    """Messages of other apps in the same database; told and not refused, see ADR 0011."""
+    strange = sorted(set(held) - set(known))
+    if strange:
+        more = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
+        yield warning(
+            "another app's messages are in the broker's database "
+            f"({', '.join(strange[:3])}{more}): the app with the shortest visibility timeout sends "
+            "the others' messages twice, and workers drop what they do not know from a queue "
+            "they share",
+            "Give Singletrack a database of its own, such as REDIS_URL=redis://host:port/5",
+        )
 
 
 def read_unacknowledged(broker_url: str) -> tuple[str, ...]:
