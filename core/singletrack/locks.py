@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 from singletrack.errors import InvalidParameters
 
 DEFAULT_KEY = "default"
 MAX_LENGTH = 253
+
+
+class OnLost(StrEnum):
+    """What becomes of a lock when the lease of a started run ends and nobody has seen it dead."""
+
+    RELEASE = "Release"  # it moves on; a process frozen longer than its lease may overlap briefly
+    HOLD = "Hold"  # it stays taken until the process is known to be dead or a human releases it
 
 
 def render(template: str, parameters: Mapping[str, Any]) -> str:

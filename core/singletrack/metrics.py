@@ -48,6 +48,10 @@ LIFECYCLE = (
     Declaration("runs_finished_total", "counter", "Runs that reached an end, by task and outcome."),
     Declaration("claims_refused_total", "counter", "Messages that came twice or too late."),
     Declaration("leases_expired_total", "counter", "Leases that ended without a word."),
+    Declaration("locks_released_total", "counter", "Suspect locks released by a human."),
+    Declaration(
+        "locks_suspect", "gauge", "Locks held for a worker that is not heard of (onLost: Hold)."
+    ),
     Declaration("runs", "gauge", "Runs that are alive now, by state."),
     Declaration("paused", "gauge", "Locks and queues that are paused now, by kind."),
     *HISTOGRAMS,

@@ -16,6 +16,7 @@ from typing import Any
 
 from singletrack.errors import EncodeError, Holder
 from singletrack.lifecycle import TERMINAL, VIEWS, State
+from singletrack.locks import OnLost
 from singletrack.policies import Policy
 
 
@@ -72,6 +73,8 @@ class RunSpec:
     ttl_seconds: float = 86400.0
     """How long the record is kept after the end."""
     requested_by: str = ""
+    on_lost: OnLost = OnLost.RELEASE
+    """What becomes of the lock when the worker is not heard of any more."""
 
     @property
     def fingerprint(self) -> str:
@@ -159,6 +162,13 @@ class Run:
     ready_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    suspect_at: datetime | None = None
+    """Since when its worker is not heard of and its lock is held all the same (`on_lost` Hold)."""
+
+    @property
+    def suspect(self) -> bool:
+        """Whether nobody knows if its code still executes; only a RUNNING run is suspect."""
+        return self.suspect_at is not None and self.state is State.RUNNING
 
     @property
     def run_id(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from singletrack.lifecycle import State
+from singletrack.locks import OnLost
 from singletrack.policies import Policy
 from singletrack.run import Door
 
@@ -25,6 +26,7 @@ requests = st.fixed_dictionaries(
         "start_deadline_seconds": st.sampled_from([300.0, 0.0]),
         "queue_timeout_seconds": st.sampled_from([None, 0.0]),
         "ttl_seconds": st.sampled_from([86400.0, 0.0]),
+        "on_lost": st.sampled_from([OnLost.RELEASE, OnLost.HOLD]),
     }
 )
 
@@ -36,7 +38,8 @@ WEIGHTS = {
     "claim": 4, "begin": 6, "finish": 4, "report": 2, "not_started": 1,
     "renew": 2, "child_gone": 1, "reassert": 3,
     "pause": 2, "resume": 3,
-    "expire": 1, "expire_wait": 1, "published": 1, "show": 2, "forget": 2, "promote": 1,
+    "expire": 2, "confirm_dead": 1, "release": 1, "settle": 1,
+    "expire_wait": 1, "published": 1, "show": 2, "forget": 2, "promote": 1,
     "replicate": 2, "fail_over": 2, "restart": 1, "wipe": 2, "bless": 3,
 }
 # fmt: on

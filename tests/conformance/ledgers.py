@@ -86,9 +86,14 @@ class LedgerUnderTest(ABC):
     def expire(self, grant: Grant, lease_seq: int = 1) -> ops.EndReply:
         return self.execute(ops.Expire(run_id=grant.run_id, nonce=grant.nonce, lease_seq=lease_seq))
 
-    def reassert(self, grant: Grant, **changes: Any) -> ops.EndReply:
+    def reassert(
+        self, grant: Grant, outcome: Outcome | None = None, **changes: Any
+    ) -> ops.EndReply:
         spec = self.spec(grant.run_id, **changes)
-        return self.execute(ops.Reassert(spec=spec, grant=grant, worker=WORKER))
+        return self.execute(ops.Reassert(spec=spec, grant=grant, worker=WORKER, outcome=outcome))
+
+    def child_gone(self, grant: Grant, cause: ops.Cause = ops.Cause.DIED) -> ops.EndReply:
+        return self.execute(ops.ChildGone(run_id=grant.run_id, nonce=grant.nonce, cause=cause))
 
     def bless(self) -> None:
         server_id = self.execute(ops.ReadServer()).server_id
@@ -201,7 +206,8 @@ class OnServer(LedgerUnderTest):
             self._forget_everything()
             for key, value in back_to.items():
                 self._binary.restore(key, 0, value)
-        self.client.hset(self.keys.meta, "blessed", "a server that was")
+        if self.client.hexists(self.keys.meta, "blessed"):
+            self.client.hset(self.keys.meta, "blessed", "a server that was")
 
     def messages(self) -> list[str]:
         return [str(text) for text in self.client.lrange(self.queue, 0, -1)][::-1]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from singletrack import operations as ops
-from singletrack.lifecycle import LIVE, TERMINAL, State, may_become
+from singletrack.lifecycle import LIVE, TERMINAL, State
 from singletrack.operations import Cause, Operation
 from singletrack.run import Cancellation, Failure, Outcome, Progress, Run, RunSpec
 
@@ -140,21 +140,22 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def renew(self, pick: int, detail: int) -> None:
         leases = tuple(self.pick_claim(pick + number) for number in range(detail % 4))
-        reply = self.execute(ops.Renew(agent="agent", leases=leases))
+        reply = self.execute(ops.Renew(agent="agent", leases=leases, token=self.highest_token()))
         assert reply.blessed == self.blessed
 
     def reassert(self, pick: int, _detail: int) -> None:
-        """Only what was started is reasserted, mostly what the ledger has forgotten."""
+        """Only what was started is reasserted, mostly what the ledger has forgotten; an agent knows
+        how it has ended."""
         begun = sorted(self.promise.begun)
-        forgotten = self.in_state(None, *LIVE - {State.RUNNING})
+        forgotten = self.in_state(None, State.LOST, *LIVE - {State.RUNNING})
         candidates = [claim for claim in begun if claim[0] in forgotten]
         if pick >= SELDOM or not candidates:
             candidates = begun
         if candidates:
             claim = candidates[pick % len(candidates)]
             spec, grant = self.specs[claim[0]], self.promise.grants[claim]
-            if may_become(State.CLAIMED, State.LOST) or not self.is_claimed(spec.lock):
-                self.execute(ops.Reassert(spec=spec, grant=grant, worker="worker 0"))
+            outcome = self.promise.ended.get(claim)
+            self.execute(ops.Reassert(spec=spec, grant=grant, worker="worker 0", outcome=outcome))
 
     # --- upkeep -----------------------------------------------------------------------------------
 
@@ -163,6 +164,22 @@ class LedgerMachine(RuleBasedStateMachine):
         run = self.promise.seen.get(run_id)
         lease_seq = run.lease_seq if run and detail else 1
         self.execute(ops.Expire(run_id=run_id, nonce=nonce, lease_seq=lease_seq))
+
+    def confirm_dead(self, pick: int, _detail: int) -> None:
+        run_id, nonce = self.pick_claim(pick)
+        self.execute(ops.ConfirmDead(run_id=run_id, nonce=nonce, message="exit code 137"))
+
+    def release(self, pick: int, detail: int) -> None:
+        """Mostly without looking, sometimes with the token of some run."""
+        run = self.promise.seen.get(self.pick_run(pick, State.RUNNING)) if detail % 3 == 0 else None
+        lock, token = LOCKS[pick % len(LOCKS)], run.token if run else 0
+        self.execute(ops.ReleaseLock(lock=lock, by="alice", reason="random", token=token))
+
+    def settle(self, pick: int, detail: int) -> None:
+        """The operator tells of an end that a TaskRun shows."""
+        state = ENDS[detail % len(ENDS)]
+        run_id = self.pick_run(pick, State.LOST, *LIVE)
+        self.execute(ops.Settle(run_id=run_id, outcome=Outcome(state=state)))
 
     def expire_wait(self, pick: int, _detail: int) -> None:
         self.execute(ops.ExpireWait(run_id=self.pick_run(pick, State.QUEUED, State.READY)))
@@ -195,8 +212,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.blessed = False
 
     def bless(self, _pick: int, _detail: int) -> None:
-        self.twins.bless()
-        self.blessed = True
+        self.bless_now()
 
     def fail_over(self, _pick: int, _detail: int) -> None:
         if self.saved is not None:
@@ -228,12 +244,12 @@ class LedgerMachine(RuleBasedStateMachine):
         candidates = current if current and pick < SELDOM else self.claims
         return candidates[pick % len(candidates)] if candidates else ("a", "nobody's")
 
-    def is_claimed(self, lock: str) -> bool:
-        return any(self.specs[run_id].lock == lock for run_id in self.in_state(State.CLAIMED))
-
     def in_state(self, *states: State | None) -> list[str]:
         seen = self.promise.seen
         return [i for i in IDS if (seen[i].state if i in seen else None) in states]
+
+    def highest_token(self) -> int:
+        return max((grant.token for grant in self.promise.grants.values()), default=0)
 
     def new_nonce(self, run_id: str) -> str:
         self.claims.append((run_id, f"n{len(self.claims)}"))
@@ -273,11 +289,11 @@ class LedgerMachine(RuleBasedStateMachine):
     def everything_ends_once_faults_stop(self) -> None:
         """L1: without a cancellation, which would hide a run that is stuck."""
         if not self.blessed:
-            self.twins.bless()
+            self.bless_now()
         for lock in LOCKS:
             self.execute(ops.ResumeLock(lock=lock))
         self.execute(ops.ResumeQueue(queue=self.twins.server.queue))
-        for _ in range(2 * len(IDS)):  # each may be handed back once, then it executes
+        for _ in range(3 * len(IDS)):  # each may be suspect, be handed back once, then it executes
             self.the_promise_holds()
             alive = [run for run in self.promise.seen.values() if not run.terminal]
             if not alive:
@@ -286,9 +302,16 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.carry_on(run)
         raise AssertionError(f"L1: stuck: {alive}")
 
+    def bless_now(self) -> None:
+        self.twins.bless()
+        self.promise.blessed()
+        self.blessed = True
+
     def carry_on(self, run: Run) -> None:
         run_id, nonce = run.run_id, run.nonce
-        if run.state in LEASED:
+        if run.suspect:
+            self.execute(ops.ReleaseLock(lock=run.spec.lock, by="alice", reason="gone"))
+        elif run.state in LEASED:
             self.execute(ops.Expire(run_id=run_id, nonce=nonce, lease_seq=run.lease_seq))
         elif run.state is State.READY:
             nonce = self.new_nonce(run_id)

@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from singletrack import operations as ops
-from singletrack.lifecycle import OWNING, State
+from singletrack.errors import LedgerRefused
+from singletrack.lifecycle import OWNING, TERMINAL, State
 from singletrack.operations import Grant, LockStatus, Operation, Verdict
-from singletrack.run import Run
+from singletrack.run import Outcome, Run
 
 LEASED = frozenset({State.CLAIMED, State.RUNNING})
 
@@ -29,7 +30,11 @@ class Promise:
         self.grants: dict[tuple[str, str], Grant] = {}
         self.begun: set[tuple[str, str]] = set()
         """(run id, nonce) of what was started, as its agent knows it."""
+        self.ended: dict[tuple[str, str], Outcome] = {}
+        """How of these what has ended did so, as its agent remembers it."""
         self.seen: dict[str, Run] = {}
+        self._displaced: set[str] = set()
+        """Runs that are LOST until the blessing, or until somebody knows better."""
         self._cancelled: set[str] = set()
         self._starts: defaultdict[str, set[str]] = defaultdict(set)
         self._tokens: defaultdict[str, int] = defaultdict(int)
@@ -42,21 +47,35 @@ class Promise:
             self._starts.clear()
             self._tokens.clear()
 
+    def blessed(self) -> None:
+        """The server is complete: what is lost stays lost."""
+        self._displaced.clear()
+
     # --- answers ----------------------------------------------------------------------------------
 
     def answered(self, operation: Operation[Any], reply: Any) -> None:
+        if isinstance(reply, LedgerRefused):
+            return
         grant = getattr(reply, "grant", None)
         if grant:
             self.grants[grant.run_id, grant.nonce] = grant
+        if getattr(reply, "verdict", Verdict.OK) is Verdict.OK:
+            self._accepted(operation, reply)
+
+    def _accepted(self, operation: Operation[Any], reply: Any) -> None:
         match operation:
-            case ops.Begin() if reply.verdict is Verdict.OK:
+            case ops.Begin():
                 self._has_begun(self.grants[operation.run_id, operation.nonce])
-            case ops.NotStarted() if reply.verdict is Verdict.OK:
+            case ops.NotStarted():
                 self._starts[operation.run_id].discard(operation.nonce)
                 self.begun.discard((operation.run_id, operation.nonce))
-            case ops.Reassert() if reply.verdict is Verdict.OK:
-                self._starts[operation.grant.run_id] = {operation.grant.nonce}
-            case ops.Cancel() if reply.verdict is Verdict.OK:
+            case ops.Finish():
+                self._has_ended(operation, operation.outcome)
+            case ops.ChildGone() if reply.state in TERMINAL:
+                self._has_ended(operation, Outcome(state=reply.state))
+            case ops.Reassert():
+                self._reasserted(operation)
+            case ops.Cancel():
                 self._cancelled.add(operation.run_id)
             case ops.Forget() if reply:
                 self.seen.pop(operation.run_id, None)
@@ -74,6 +93,23 @@ class Promise:
             self._tokens[grant.lock] = grant.token
         assert len(starts) == 1, f"S3: {run_id} was started by {starts}"
         self.begun.add((run_id, grant.nonce))
+
+    def _has_ended(self, operation: ops.Finish | ops.ChildGone, outcome: Outcome) -> None:
+        claim = (operation.run_id, operation.nonce)
+        if claim in self.begun:
+            self.ended.setdefault(claim, outcome)
+
+    def _reasserted(self, operation: ops.Reassert) -> None:
+        run_id = operation.grant.run_id
+        self._starts[run_id] = {operation.grant.nonce}
+        self._displaced.discard(run_id)
+        if operation.outcome is None:
+            lock = self.seen[run_id].spec.lock if run_id in self.seen else operation.spec.lock
+            self._displaced |= {
+                run.run_id
+                for run in self.seen.values()
+                if run.spec.lock == lock and run.state in LEASED and run.run_id != run_id
+            }
 
     # --- records ----------------------------------------------------------------------------------
 
@@ -102,7 +138,8 @@ class Promise:
         assert run.attempt <= 1, f"S3: {run} has a second attempt"
         if before is None:
             return
-        assert run == before or not before.terminal, f"S4: {before} was not final but {run}"
+        final = before.terminal and run.run_id not in self._displaced
+        assert run == before or not final, f"S4: {before} was not final but {run}"
         assert run.revision >= before.revision, f"S4: the revision went back: {run}"
         grown = run.revision > before.revision
         assert grown or run.state is before.state, f"S4: the same revision, but {run.state}: {run}"

@@ -6,8 +6,7 @@ import pytest
 from conformance.ledgers import LOCK, WORKER, LedgerUnderTest
 
 from singletrack import operations as ops
-from singletrack.errors import LedgerRefused
-from singletrack.lifecycle import State, may_become
+from singletrack.lifecycle import State
 from singletrack.operations import EndReply, Verdict
 from singletrack.run import Door
 
@@ -66,6 +65,18 @@ def test_an_unblessed_server_goes_on_recording_and_promoting(ledger: LedgerUnder
     assert ledger.submit("b").state is State.QUEUED
     ledger.finish(grant)
     assert ledger.state("b") is State.READY
+
+
+def test_a_ledger_that_was_emptied_shows_it_when_an_agent_with_a_past_comes(
+    ledger: LedgerUnderTest,
+) -> None:
+    ledger.wipe()
+    ledger.execute(ops.Renew(agent="agent", reported_to=""))
+    assert not ledger.execute(ops.ReadServer()).emptied
+    ledger.execute(ops.Renew(agent="another", reported_to="a server that was"))
+    assert ledger.execute(ops.ReadServer()).emptied
+    ledger.bless()
+    assert not ledger.execute(ops.ReadServer()).emptied
 
 
 # --- reassert -------------------------------------------------------------------------------------
@@ -156,12 +167,6 @@ def test_a_running_owner_is_lost(ledger: LedgerUnderTest) -> None:
     assert ledger.lock().owner == "a"
 
 
-@pytest.mark.xfail(
-    not may_become(State.CLAIMED, State.LOST),
-    reason="the table has no way from CLAIMED to LOST, so the reassertion is refused",
-    raises=LedgerRefused,
-    strict=True,
-)
 def test_a_claimed_owner_is_lost(ledger: LedgerUnderTest) -> None:
     other = ledger.claimed("b")
     older = ledger.snapshot()

@@ -22,7 +22,7 @@ def test_a_renewal_moves_the_lease_on(ledger: LedgerUnderTest) -> None:
     grant = ledger.running("a")
     reply = renew(ledger, ("a", grant.nonce))
     answer = LeaseAnswer(run_id="a", nonce=grant.nonce, verdict=Verdict.OK)
-    assert reply == ops.RenewReply(blessed=True, answers=(answer,))
+    assert (reply.blessed, reply.answers) == (True, (answer,))
     assert ledger.run("a").lease_seq == 2
 
 
@@ -64,9 +64,28 @@ def test_a_lease_that_is_over_is_not_renewed(ledger: LedgerUnderTest) -> None:
 
 
 def test_an_empty_renewal_is_a_sign_of_life(ledger: LedgerUnderTest) -> None:
-    assert renew(ledger) == ops.RenewReply(blessed=True)
+    first, second = renew(ledger), renew(ledger)
     server = ledger.execute(ops.ReadServer())
-    assert server.agents == {"agent-1": server.server_id}
+    assert (first.server_id, first.known) == (server.server_id, False)
+    assert (second.server_id, second.known) == (server.server_id, True)
+    assert server.agents == {"agent-1": ""}
+
+
+def test_an_agent_says_to_which_server_it_has_told_everything(ledger: LedgerUnderTest) -> None:
+    ledger.execute(ops.Renew(agent="agent-1", reported_to="that one"))
+    assert ledger.execute(ops.ReadServer()).agents == {"agent-1": "that one"}
+
+
+@pytest.mark.parametrize("blessed", [False, True])
+def test_a_renewal_raises_the_tokens_of_an_unblessed_server(
+    ledger: LedgerUnderTest, *, blessed: bool
+) -> None:
+    token = 4_000_000_000_000_000
+    if not blessed:
+        ledger.restart()
+    ledger.execute(ops.Renew(agent="agent-1", token=token))
+    ledger.bless()
+    assert (ledger.claimed("a").token > token) is not blessed
 
 
 def test_a_renewal_tells_that_the_server_is_unblessed(ledger: LedgerUnderTest) -> None:

@@ -110,6 +110,12 @@ def comparable(operation: Operation[Any], reply: Any) -> Any:
         return [timeless(run) for run in reply]
     if isinstance(operation, ops.ReadCounters):
         return counted(reply)
+    return _without_identity(reply)
+
+
+def _without_identity(reply: Any) -> Any:
+    if isinstance(reply, ops.RenewReply):
+        return replace(reply, server_id="")
     if isinstance(reply, ops.LockStatus):
         # The token is that of the owner, as `Promise` checks, or of a past one.
         reply = replace(reply, token=0)
@@ -127,6 +133,7 @@ def timeless(run: Run) -> Run:
         ready_at=run.ready_at and _SOMETIME,
         started_at=run.started_at and _SOMETIME,
         finished_at=run.finished_at and _SOMETIME,
+        suspect_at=run.suspect_at and _SOMETIME,
     )
 
 

@@ -26,6 +26,7 @@ from singletrack.failpoints import failpoint
 from singletrack.lifecycle import State
 from singletrack.operations import Cause, Operation, Verdict
 from singletrack.run import Door, Outcome, Progress
+from singletrack.specification import write_outcome
 from singletrack.tasks import Execution, context
 from singletrack_worker import outcomes
 from singletrack_worker.agent.client import AgentError
@@ -55,6 +56,7 @@ class Executor:
             claimed = ClaimedRun.of(request or {})
             if claimed is None:
                 return trace(uuid, args, kwargs, request)
+            claimed = claimed.specified(task.name, (args, kwargs), request)
             return self._execute(claimed, task, lambda: trace(uuid, args, kwargs, request))
 
         return gated
@@ -80,10 +82,10 @@ class Executor:
         failpoint("executor.swept")
         if cause and outcome.state is not State.SUCCEEDED:
             outcome = outcomes.stopped(cause)
-        self._finish(claimed, outcome)
+        recorded = self._finish(claimed, outcome)
         failpoint("executor.finished")
         stopped_by_agent = cause or (self._stop.received and self._why(claimed))
-        self._forget(claimed)
+        self._forget(claimed, outcome if recorded else None)
         failpoint("executor.left")
         if self._stop.received and not stopped_by_agent:
             self._stop.pass_on()
@@ -131,7 +133,9 @@ class Executor:
     def _watched(self, claimed: ClaimedRun) -> bool:
         """Whether the lease is still good, asked once more right before user code."""
         try:
-            started = self._runtime.agent.started(claimed.nonce, claimed.timeout_seconds)
+            started = self._runtime.agent.started(
+                claimed.nonce, claimed.timeout_seconds, claimed.spec
+            )
         except AgentError as error:
             log.warning("agent_unreachable", step="started", error=str(error))
             return False
@@ -207,7 +211,8 @@ class Executor:
         except AgentError:
             return None
 
-    def _finish(self, claimed: ClaimedRun, outcome: Outcome) -> None:
+    def _finish(self, claimed: ClaimedRun, outcome: Outcome) -> bool:
+        """Tell the ledger how it ended; whether the run ended so."""
         finish = ops.Finish(
             run_id=claimed.run_id,
             nonce=claimed.nonce,
@@ -217,10 +222,11 @@ class Executor:
         # Once its code is over, an outage may last longer than the lease: the agent is told so.
         reply = self._repeat(finish, in_outage=lambda: self._tell_leaving(claimed))
         log.info("run_finished", state=reply.state, verdict=reply.verdict)
+        return reply.verdict is Verdict.OK
 
-    def _forget(self, claimed: ClaimedRun) -> None:
+    def _forget(self, claimed: ClaimedRun, outcome: Outcome | None = None) -> None:
         try:
-            self._runtime.agent.left(claimed.nonce)
+            self._runtime.agent.left(claimed.nonce, write_outcome(outcome) if outcome else "")
         except AgentError as error:
             log.warning("agent_unreachable", step="left", error=str(error))
 
@@ -234,10 +240,12 @@ class Executor:
                 reply = self._runtime.ledger.execute(operation)
                 if reply.verdict is not Verdict.RECOVERING:
                     return reply
+                why = "the server has lost the record"
             except LedgerUnavailable as error:
-                if not failures:
-                    log.warning("ledger_unavailable", error=str(error))
-                    in_outage()
+                why = str(error)
+            if not failures:
+                log.warning("end_not_recorded", reason=why)
+                in_outage()
             time.sleep(_PAUSE_SECONDS[min(failures, len(_PAUSE_SECONDS) - 1)])
             failures += 1
 

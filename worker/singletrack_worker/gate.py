@@ -74,13 +74,16 @@ class Gate:
         sent_at = self._runtime.clock.boottime()
         failpoint("gate.received")
         try:
-            grant = self._claim(message) if message.ours else self._submit(message)
+            spec = None if message.ours else self._specified(message)
+            grant = self._submit(message, spec) if spec else self._claim(message)
+        except (InvalidParameters, ParametersTooLarge):
+            return _DROP
         except LedgerError as error:
             log.warning("claim_failed", run=message.run_id, error=str(error))
             return _DROP if message.ours else PUT_BACK
         if grant is None:
             return _DROP
-        return self._watched(grant, sent_at)
+        return self._watched(grant, sent_at, spec)
 
     def _claim(self, message: Message) -> Grant | None:
         reply = self._runtime.ledger.execute(
@@ -92,13 +95,20 @@ class Gate:
             log.debug("claim_refused", run=message.run_id, verdict=reply.verdict, state=reply.state)
         return reply.grant
 
-    def _submit(self, message: Message) -> Grant | None:
-        """Record a producer's run: claimed at once if its lock is free, parked if it is held."""
+    def _specified(self, message: Message) -> RunSpec:
+        """The run of a producer's message.
+
+        Raises:
+            InvalidParameters, ParametersTooLarge: it cannot be accepted, and is recorded as failed.
+        """
         try:
-            spec = self._specify(message)
+            return self._specify(message)
         except (InvalidParameters, ParametersTooLarge) as error:
             self.refuse(message, error)
-            return None
+            raise
+
+    def _submit(self, message: Message, spec: RunSpec) -> Grant | None:
+        """Record a producer's run: claimed at once if its lock is free, parked if it is held."""
         submission = self._runtime.ledger.execute(
             ops.Submit(spec=spec, push=True, claim_nonce=_nonce(), worker=self._runtime.worker)
         )
@@ -132,7 +142,7 @@ class Gate:
             ops.Finish(run_id=spec.run_id, nonce=nonce, outcome=outcome, celery_meta=True)
         )
 
-    def _watched(self, grant: Grant, sent_at: float) -> Decision:
+    def _watched(self, grant: Grant, sent_at: float, spec: RunSpec | None) -> Decision:
         """Announce the claim to the agent; without an agent nothing may run."""
         failpoint("gate.claimed")
         try:
@@ -141,7 +151,7 @@ class Gate:
             log.warning("agent_unreachable", run=grant.run_id, step="watch", error=str(error))
             self._hand_back(grant)
             return PUT_BACK
-        return Decision(admission=Admission.EXECUTE, claimed=ClaimedRun.from_grant(grant))
+        return Decision(admission=Admission.EXECUTE, claimed=ClaimedRun.from_grant(grant, spec))
 
     def _hand_back(self, grant: Grant) -> None:
         try:

@@ -49,6 +49,7 @@ class MainProcess:
         self._agent = agent
         self._controller: Any = None
         self._claims: dict[str, ClaimedRun] = {}
+        self._entries: dict[str, str] = {}
         self._watched = threading.Event()
         self.runtime = runtime
         self.gate = self._new_gate()
@@ -105,6 +106,8 @@ class MainProcess:
         """Celery consumes from now on."""
         self._controller = controller
         self._tell_exits()
+        grace = self.runtime.settings.lease.blessing_grace_seconds
+        controller.timer.call_repeatedly(grace / 2, self._register_forgotten_tasks)
         port = self.runtime.settings.worker.worker_metrics_port
         if port:
             metrics = WorkerMetrics(controller.concurrency)
@@ -135,16 +138,27 @@ class MainProcess:
 
     def register_tasks(self) -> None:
         """Write this worker's tasks into the catalogue."""
-        entries, routes = {}, Routes(self._app)
+        routes = Routes(self._app)
         for task in self._app.tasks.values():
             declared = declaration_of(task)
             if declared is not None:
                 entry = describe(task, declared)
                 queue = entry.queue or routes.queue_of(task)
-                entries[task.name] = replace(entry, queue=queue).to_json()
-        if entries:
-            self.runtime.ledger.execute(ops.RegisterTasks(entries=entries))
-        log.info("tasks_registered", tasks=sorted(entries))
+                self._entries[task.name] = replace(entry, queue=queue).to_json()
+        if self._entries:
+            self.runtime.ledger.execute(ops.RegisterTasks(entries=self._entries))
+        log.info("tasks_registered", tasks=sorted(self._entries))
+
+    def _register_forgotten_tasks(self) -> None:
+        """A server that has lost everything does not know what can be run, before it is blessed."""
+        try:
+            known = self.runtime.ledger.execute(ops.ListTasks())
+            lost = {name: entry for name, entry in self._entries.items() if name not in known}
+            if lost:
+                self.runtime.ledger.execute(ops.RegisterTasks(entries=lost))
+                log.info("tasks_registered", tasks=sorted(lost))
+        except LedgerError as error:
+            log.debug("tasks_not_registered", error=str(error))
 
     def stop(self) -> None:
         """Let the agent go once nothing is bound to it, and forget the connections."""

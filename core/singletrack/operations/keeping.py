@@ -9,18 +9,26 @@ from singletrack.operations.base import Operation
 from singletrack.operations.replies import (
     EndReply,
     Grant,
+    ReleaseReply,
     RenewReply,
 )
-from singletrack.run import RunSpec
+from singletrack.run import Outcome, RunSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renew(Operation[RenewReply]):
-    """Renew an agent's leases in one batch; also its sign of life, so it may be empty."""
+    """Renew an agent's leases in one batch; also its sign of life, so it may be empty.
+
+    A suspect lock whose holder is renewed is an ordinary one again.
+    """
 
     agent: str
     leases: tuple[tuple[str, str], ...] = ()
     """(run id, nonce) of each."""
+    token: int = 0
+    """The highest token the agent has seen; an unblessed server gives none that is not higher."""
+    reported_to: str = ""
+    """The server to which it has told all it knows; a blessed one needs to be told nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +42,42 @@ class AgentGone(Operation[None]):
 class Expire(Operation[EndReply]):
     """Take a lease away, if it is still exactly the one the sweeper has watched without change.
 
-    CLAIMED becomes READY (it never started), RUNNING becomes LOST. RECOVERING while unblessed.
+    CLAIMED becomes READY (it never started), RUNNING becomes LOST. RECOVERING while unblessed. With
+    `on_lost` Hold a RUNNING run stays as it is and its lock becomes *suspect*: it stays taken until
+    the process is confirmed dead, its own worker speaks, or a human releases it.
     """
 
     run_id: str
     nonce: str
     lease_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmDead(Operation[EndReply]):
+    """End a claim whose process is known to be dead from outside, whatever its lease says.
+
+    Known means: its Pod's container has terminated, or its node is fenced; a Pod that was only
+    deleted proves nothing. CLAIMED becomes READY, RUNNING becomes LOST, `on_lost` does not count.
+    RECOVERING while unblessed.
+    """
+
+    run_id: str
+    nonce: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseLock(Operation[ReleaseReply]):
+    """A human gives up the holder of a suspect lock: it becomes LOST, the lock moves on.
+
+    DROP unless the lock is suspect, and if a `token` is given that is not the holder's any more;
+    UNKNOWN if nobody holds it, RECOVERING while unblessed.
+    """
+
+    lock: str
+    by: str
+    reason: str
+    token: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,22 +96,38 @@ class Promote(Operation[bool]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reassert(Operation[EndReply]):
-    """While unblessed: an agent restores the record of a started run the server has forgotten.
+    """While unblessed: an agent restores what the server has forgotten of a run it has started.
 
-    The server's token floor becomes at least `grant.token`. The run takes its lock back: a READY
-    owner returns to the head of the waiting list, another started one becomes LOST.
+    The next token will be higher than `grant.token`, whatever the answer is. Without an `outcome`
+    the run is executing and takes its lock back: a READY owner returns to the head of the waiting
+    list, another started one becomes LOST *provisionally*: until the blessing its own child's
+    `Finish`, its agent's `Reassert` or a `Settle` replaces that. With an `outcome` the run has
+    ended so. DROP when the record shows a later claim, or an end.
     """
 
     spec: RunSpec
     grant: Grant
     worker: str
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle(Operation[EndReply]):
+    """While unblessed: give a record the end its TaskRun has already shown, which is final.
+
+    A record that has ended is left alone, unless it is LOST provisionally.
+    """
+
+    run_id: str
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bless(Operation[bool]):
     """Declare the server with this identity complete: claims may be served again.
 
-    False when the server has restarted since. Every READY run becomes due at once.
+    False when the server has restarted since. Every READY run becomes due at once; what was LOST
+    provisionally is lost for good.
     """
 
     server_id: str

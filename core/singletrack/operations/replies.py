@@ -65,6 +65,15 @@ class EndReply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseReply:
+    """The answer to `ReleaseLock`: the verdict, and the holder, if there is one, as it is now."""
+
+    verdict: Verdict
+    run_id: str = ""
+    state: State | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseAnswer:
     """What a renewal says about one lease."""
 
@@ -77,9 +86,12 @@ class LeaseAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenewReply:
-    """What a renewal says: whether the server is blessed, and one answer per lease."""
+    """What a renewal says: which server it is, whether it is blessed, and one answer per lease."""
 
     blessed: bool
+    server_id: str = ""
+    known: bool = True
+    """Whether the server had heard of the agent before."""
     answers: tuple[LeaseAnswer, ...] = ()
 
 
@@ -149,9 +161,11 @@ class ServerStatus:
     fsync: str
     """`appendfsync` as recorded when the functions were loaded; empty when unknown."""
     agents: Mapping[str, str]
-    """Every live lease agent and the server identity it last renewed against."""
+    """Every live lease agent and the server identity to which it has told all it knows."""
     micros: int
     """The server's clock."""
+    emptied: bool = False
+    """Whether a ledger that nobody has blessed yet shows signs of an earlier life."""
 
     @property
     def blessed(self) -> bool:

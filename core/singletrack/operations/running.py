@@ -80,7 +80,8 @@ class Finish(Operation[EndReply]):
     """End a claimed run, free its lock and let the next one in, in one step.
 
     Only the current claim can; a late finisher gets DROP. A repeat answers OK. While unblessed and
-    the claim is not known: RECOVERING, the caller waits for its agent to reassert.
+    the claim is not known: RECOVERING, the caller waits for its agent to reassert. A run that is
+    LOST provisionally ends as its own claim says.
     """
 
     run_id: str
@@ -103,7 +104,8 @@ class ChildGone(Operation[EndReply]):
     """The agent's report that a child and all its descendants are dead.
 
     A CLAIMED run never started and becomes READY again (CANCELLED if it was cancelled); a RUNNING
-    one ends by `cause`: LOST, CANCELLED, TIMED_OUT. A terminal run is left as it is.
+    one ends by `cause`: LOST, CANCELLED, TIMED_OUT. A terminal run is left as it is. While
+    unblessed and the claim is not known: RECOVERING, the agent reasserts the run with its outcome.
     """
 
     run_id: str

@@ -1,12 +1,15 @@
 """Decides when a server that has (re)started may serve claims again.
 
 A restarted server may have lost acknowledged writes, so runs it does not know may still execute.
-After the grace G every lease it could have forgotten has ended. The wait is not needed when the
-server provably lost nothing (its append-only file is synced before every reply and there is no
-replica it could have been promoted from) and every live agent has renewed its leases against it.
+After the grace G every lease it could have forgotten has ended, and every live agent has told what
+it knows. The wait is not needed when the server provably lost nothing, and every agent has told it
+everything; `docs/adr/0010-blessing.md` says when that is.
 """
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import structlog
 
@@ -18,32 +21,54 @@ from singletrack.settings import LeaseSettings
 
 log = structlog.get_logger()
 
+Prepare = Callable[[], Awaitable[None]]
+"""What has to be done right before a blessing; if it raises, nothing is blessed yet."""
+
 
 class Blesser:
-    """Remembers since when it has seen this server unblessed, and which agents are silent."""
+    """Remembers since when it has seen this server unblessed, and what there was before."""
 
-    def __init__(self, ledger: AsyncLedger, settings: LeaseSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        ledger: AsyncLedger,
+        settings: LeaseSettings,
+        clock: Clock,
+        prepare: Prepare | None = None,
+    ) -> None:
         self._ledger = ledger
         self._settings = settings
         self._clock = clock
+        self._prepare = prepare
         self._unblessed_since: tuple[str, float] | None = None
+        self._agents: frozenset[str] = frozenset()
+        self._has_past = False
 
     async def look(self) -> bool:
         """Look once; bless if it is time; answer whether the server is blessed now."""
         status = await self._ledger.execute(ReadServer())
         if status.blessed:
             self._unblessed_since = None
+            self._agents, self._has_past = frozenset(status.agents), True
             return True
         waited = self._waited(status)
         if waited == 0.0:
             log.info("ledger_recovering", server=status.server_id, agents=len(status.agents))
-        if not may_bless(status, waited, self._settings):
+        if not may_bless(self._with_past(status), waited, self._settings):
             return False
+        if self._prepare is not None:
+            await self._prepare()
         failpoint("upkeep.bless")
         await self._drop_silent(status)
         blessed = await self._ledger.execute(Bless(server_id=status.server_id))
+        self._has_past = self._has_past or blessed
         log.info("ledger_blessed", server=status.server_id, waited_seconds=round(waited, 1))
         return blessed
+
+    def _with_past(self, status: ServerStatus) -> ServerStatus:
+        """The server's own word, and what it cannot know: who was there before."""
+        missing = dict.fromkeys(self._agents - status.agents.keys(), "")
+        emptied = status.emptied or (self._has_past and not status.blessed_id)
+        return replace(status, agents={**status.agents, **missing}, emptied=emptied)
 
     def _waited(self, status: ServerStatus) -> float:
         now = self._clock.boottime()
@@ -61,7 +86,8 @@ def may_bless(status: ServerStatus, waited_seconds: float, settings: LeaseSettin
     """Whether claims may be served: after the grace, or when nothing can have been lost."""
     if waited_seconds >= settings.blessing_grace_seconds:
         return True
-    lost_nothing = status.aof_enabled and status.fsync == "always" and not status.replicas
+    durable = status.aof_enabled and status.fsync == "always" and not status.replicas
+    lost_nothing = durable and not status.emptied
     confirmed = all(identity == status.server_id for identity in status.agents.values())
     if lost_nothing and confirmed:
         return True

@@ -32,6 +32,7 @@ class Sweeper:
         over = [lease for lease, since in self._seen.items() if now - since >= self._patience]
         for lease in over:
             failpoint("upkeep.over")
+            self._seen[lease] = now  # a lock that is held all the same is looked at again later
             await self._ledger.execute(
                 Expire(run_id=lease.run_id, nonce=lease.nonce, lease_seq=lease.lease_seq)
             )

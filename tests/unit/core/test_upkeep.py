@@ -1,10 +1,14 @@
-"""The pure part of upkeep: when a server may be blessed."""
+"""When a server may be blessed."""
+
+from dataclasses import replace
 
 import pytest
 
-from singletrack.operations import ServerStatus
+from singletrack.adapters.memory import AsyncMemoryLedger, MemoryLedger
+from singletrack.errors import LedgerUnavailable
+from singletrack.operations import ReadServer, Renew, ServerStatus
 from singletrack.settings import LeaseSettings
-from singletrack.upkeep.blessing import may_bless
+from singletrack.upkeep.blessing import Blesser, may_bless
 
 SETTINGS = LeaseSettings()
 
@@ -37,8 +41,105 @@ def test_an_agent_that_stays_silent_for_a_lease_and_the_margin_is_not_waited_for
 
 
 @pytest.mark.parametrize(
-    "unsure", [{"fsync": "everysec"}, {"fsync": ""}, {"aof_enabled": False}, {"replicas": 1}]
+    "unsure",
+    [
+        {"fsync": "everysec"},
+        {"fsync": ""},
+        {"aof_enabled": False},
+        {"replicas": 1},
+        {"emptied": True},
+    ],
 )
 def test_a_server_that_may_have_lost_writes_waits_for_the_grace(unsure):
     assert not may_bless(status(**unsure), 44.9, SETTINGS)
     assert may_bless(status(**unsure), 45, SETTINGS)
+
+
+class Clock:
+    now = 1000.0
+
+    def boottime(self):
+        return self.now
+
+
+class Bench:
+    """A blesser over a memory ledger and a clock of our own."""
+
+    def __init__(self):
+        self.ledger, self.clock, self.prepared = MemoryLedger(blessed=False), Clock(), 0
+        self.blesser = Blesser(
+            AsyncMemoryLedger(self.ledger), SETTINGS, self.clock, prepare=self.prepare
+        )
+
+    async def prepare(self):
+        self.prepared += 1
+
+    async def looks(self, after=0.0):
+        self.clock.now += after
+        return await self.blesser.look()
+
+    def renew(self, agent="a", *, told=True):
+        server_id = self.ledger.execute(ReadServer()).server_id
+        self.ledger.execute(Renew(agent=agent, reported_to=server_id if told else ""))
+
+
+@pytest.fixture
+def bench():
+    return Bench()
+
+
+async def test_a_new_ledger_is_blessed_at_once(bench):
+    assert await bench.looks()
+    assert bench.prepared == 1
+
+
+async def test_a_ledger_that_has_lost_everything_waits_for_the_grace(bench):
+    await bench.looks()
+    bench.ledger.restart(back_to=replace(bench.ledger.snapshot(), blessed_id=""))
+    assert not await bench.looks()
+    assert not await bench.looks(after=44.9)
+    assert await bench.looks(after=0.2)
+
+
+async def test_an_agent_with_a_past_tells_that_a_new_ledger_is_not_new(bench):
+    bench.renew()
+    assert not await bench.looks()
+    assert await bench.looks(after=45.0)
+
+
+async def test_agents_that_a_rolled_back_server_has_never_heard_of_are_waited_for(bench):
+    await bench.looks()
+    before = bench.ledger.snapshot()
+    bench.renew()
+    await bench.looks()
+    bench.ledger.restart(back_to=before)
+    assert not await bench.looks()
+    bench.renew(told=False)
+    assert not await bench.looks()
+    bench.renew()
+    assert await bench.looks()
+
+
+async def test_the_grace_begins_anew_when_the_server_restarts_again(bench):
+    await bench.looks()
+    bench.renew()
+    await bench.looks()
+    bench.ledger.restart()
+    bench.renew(told=False)
+    assert not await bench.looks()
+    assert not await bench.looks(after=34.9)
+    bench.ledger.restart()
+    bench.renew(told=False)
+    assert not await bench.looks(after=0.2)
+    assert not await bench.looks(after=34.0)
+    assert await bench.looks(after=1.0)
+
+
+async def test_nothing_is_blessed_while_what_comes_before_fails(bench):
+    async def fail():
+        raise LedgerUnavailable("no")
+
+    blesser = Blesser(AsyncMemoryLedger(bench.ledger), SETTINGS, bench.clock, prepare=fail)
+    with pytest.raises(LedgerUnavailable):
+        await blesser.look()
+    assert not bench.ledger.execute(ReadServer()).blessed

@@ -94,7 +94,7 @@ class Answering:
     def _serve_main(self, message: msg.Message, now: float) -> Answer:
         match message:
             case msg.Watch():
-                self.table.watch(message.grant, message.sent_at, message.spec)
+                self.table.watch(message.grant, message.sent_at)
             case msg.Unwatch():
                 self.table.unwatch(message.nonce)
             case msg.ChildExit():
@@ -119,14 +119,15 @@ class Answering:
             case msg.Bind():
                 return self._bind(pid, message.nonce, now)
             case msg.Started():
-                return self.table.start(pid, message.nonce, message.timeout_seconds, now)
+                limit, spec = message.timeout_seconds, message.spec
+                return self.table.start(pid, message.nonce, limit, spec, now)
             case msg.Leaving():
                 refused = self.table.leave(pid, message.nonce, now)
                 if refused is None:
                     self.leaving[message.nonce] = (peer, number)
                 return refused
             case msg.Left():
-                self.table.left(pid, message.nonce)
+                self.table.left(pid, message.nonce, message.outcome, now)
                 return Done()
             case msg.Why():
                 return msg.Clear(cause=self.table.why(message.nonce))

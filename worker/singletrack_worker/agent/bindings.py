@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
 
+from singletrack.lifecycle import State
 from singletrack.operations import Cause, ChildGone, EndReply, Grant, NotStarted, Operation
-from singletrack.run import Cancellation
+from singletrack.run import Cancellation, Failure, Outcome
 from singletrack.settings import LeaseSettings
 
 
@@ -47,6 +48,11 @@ _WORDS = {
     Cause.FENCED: "stopped because the lease could not be renewed",
 }
 
+_ENDS = {
+    Cause.CANCELLED: (State.CANCELLED, "Cancelled"),
+    Cause.TIMED_OUT: (State.TIMED_OUT, "Timeout"),
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
@@ -63,6 +69,9 @@ class Rules:
     """How long to wait for main to say how a child ended."""
     again: float = 0.05
     """Between two attempts to kill what did not die."""
+    memory: float = 90.0
+    """How long a run that has ended is remembered: twice the grace, in which a server that has lost
+    its record must be told."""
 
     @classmethod
     def of(cls, lease: LeaseSettings, cancel_grace_seconds: float) -> Rules:
@@ -75,6 +84,7 @@ class Rules:
             renew=lease.renew_seconds,
             patience=lease.lease_seconds + lease.blessing_grace_seconds,
             timeout_grace=min(cancel_grace_seconds, 10.0),
+            memory=2 * lease.blessing_grace_seconds,
         )
 
     def deadline(self, sent_at: float) -> float:
@@ -114,6 +124,7 @@ class Binding:
     rules: Rules
     deadline: float
     spec: str = ""
+    """The run's specification as text, once it has started; empty if it is too large to be kept."""
     stage: Stage = Stage.WATCHED
     pid: int = 0
     started: bool = False
@@ -127,6 +138,8 @@ class Binding:
     exit: str = ""
     """How the child ended, once somebody knows."""
     message: str = ""
+    unplaced: bool = False
+    """Whether the ledger has to be told which run it was that has ended."""
     timeout_at: float = inf
     kill_at: float = inf
     patience_until: float = inf
@@ -210,8 +223,17 @@ class Binding:
         if not self.started:
             return NotStarted(run_id=run_id, nonce=nonce)
         cause = self.stop or Cause.DIED
-        message = self.message or _WORDS.get(cause) or self.exit or _UNSEEN
-        return ChildGone(run_id=run_id, nonce=nonce, cause=cause, message=message)
+        return ChildGone(run_id=run_id, nonce=nonce, cause=cause, message=self._last_words(cause))
+
+    def outcome(self) -> Outcome:
+        """How the run has ended, as far as its agent knows."""
+        cause = self.stop or Cause.DIED
+        state, reason = _ENDS.get(cause, (State.LOST, "WorkerLost"))
+        failure = Failure(reason=reason, message=self._last_words(cause))
+        return Outcome(state=state, failure=failure)
+
+    def _last_words(self, cause: Cause) -> str:
+        return self.message or _WORDS.get(cause) or self.exit or _UNSEEN
 
     def _hurry(self, now: float) -> Iterator[Action]:
         if now >= self.timeout_at:

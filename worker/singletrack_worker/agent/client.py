@@ -71,13 +71,13 @@ class AgentClient:
         """Introduce main. When this connection ends, the agent kills everything."""
         self._ask(msg.Hello(role=Role.MAIN), Done, timeout)
 
-    def watch(self, grant: Grant, sent_at: float, spec: str = "") -> None:
+    def watch(self, grant: Grant, sent_at: float) -> None:
         """Announce a claim; `sent_at` is CLOCK_BOOTTIME before its first `claim` was sent.
 
         Not waited for: the agent hears main before the child to which main gives the run, and an
         unannounced run is not bound.
         """
-        self._tell(msg.Watch(grant=grant, sent_at=sent_at, spec=spec))
+        self._tell(msg.Watch(grant=grant, sent_at=sent_at))
 
     def unwatch(self, nonce: str) -> None:
         """The claim failed or was handed back."""
@@ -114,9 +114,14 @@ class AgentClient:
         """Have this process watched for a run."""
         return self.bound(self.bind_soon(nonce))
 
-    def started(self, nonce: str, timeout_seconds: float | None = None) -> Bound | Refused:
-        """Ask once more, right before user code; from Bound on the run's time counts."""
-        request = msg.Started(nonce=nonce, timeout_seconds=timeout_seconds)
+    def started(
+        self, nonce: str, timeout_seconds: float | None = None, spec: str = ""
+    ) -> Bound | Refused:
+        """Ask once more, right before user code; from Bound on the run's time counts.
+
+        With `spec` the agent can restore the run's record on a server that has lost it.
+        """
+        request = msg.Started(nonce=nonce, timeout_seconds=timeout_seconds, spec=spec)
         return _standing(self._request(request, self._timeout))
 
     def leaving(self, nonce: str) -> Cause | None:
@@ -128,11 +133,11 @@ class AgentClient:
         processes.reap(clear.zombies)
         return clear.cause
 
-    def left(self, nonce: str) -> None:
-        """The ledger has answered; the agent forgets the run. Not waited for: what follows on this
-        connection is heard after it.
+    def left(self, nonce: str, outcome: str = "") -> None:
+        """The ledger has answered; the agent only remembers how the run ended. Not waited for: what
+        follows on this connection is heard after it.
         """
-        self._tell(msg.Left(nonce=nonce))
+        self._tell(msg.Left(nonce=nonce, outcome=outcome))
 
     def why(self, nonce: str) -> Cause | None:
         """Why the agent is stopping the run, if it is."""

@@ -48,8 +48,6 @@ class Watch:
 
     grant: Grant
     sent_at: float
-    spec: str = ""
-    """The run's specification as JSON, for a server that has lost the record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +83,8 @@ class Started:
 
     nonce: str
     timeout_seconds: float | None = None
+    spec: str = ""
+    """The run's specification as text, for a server that has lost the record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +96,11 @@ class Leaving:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """Child: the ledger has answered; forget the run."""
+    """Child: the ledger has answered; the run is over."""
 
     nonce: str
+    outcome: str = ""
+    """How it ended as text, for a server that has lost the record; empty if it was given back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ everything is repeated until it does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from math import inf
 
 import structlog
@@ -16,7 +16,6 @@ from singletrack.failpoints import failpoint
 from singletrack.operations import (
     AgentGone,
     EndReply,
-    Grant,
     Operation,
     Renew,
     RenewReply,
@@ -25,17 +24,11 @@ from singletrack.operations import (
 from singletrack_worker.agent.bindings import Rules
 from singletrack_worker.agent.calls import Answered, LedgerCalls
 from singletrack_worker.agent.table import Table
+from singletrack_worker.agent.telling import Tale, Telling
 
 log = structlog.get_logger()
 
-Restore = Callable[[str, Grant], Operation[EndReply] | None]
-"""From a run's specification, as main announced it, to the operation that restores its record."""
-
 _RETRY_SECONDS = 0.5
-
-
-def restore_nothing(_spec: str, _grant: Grant) -> None:
-    """For a worker that announces no specifications: the run lives until its deadline."""
 
 
 class Renewing:
@@ -44,13 +37,13 @@ class Renewing:
     def __init__(
         self, name: str, table: Table, rules: Rules, calls: LedgerCalls, clock: Clock
     ) -> None:
-        self.restore: Restore = restore_nothing
         self.said_goodbye = False
         self._name = name
         self._table = table
         self._rules = rules
         self._calls = calls
         self._clock = clock
+        self._telling = Telling(table, worker=name.rpartition("/")[0] or name)
         self._renew_at = -inf
         self._reachable = True
 
@@ -71,24 +64,37 @@ class Renewing:
 
     def next_moment(self) -> float:
         """When the next call is due; the bell tells when the present one is answered."""
-        return inf if self._calls.busy else min(self._renew_at, self._table.next_report_moment())
+        if self._calls.busy:
+            return inf
+        reports, tales = self._table.next_report_moment(), self._telling.next_moment()
+        return min(self._renew_at, reports, tales)
 
     def _send(self, now: float) -> None:
-        if now >= self._renew_at:
+        if now >= self._renew_at or self._telling.complete():
             self._renew_at = inf
             failpoint("agent.renew")
-            self._calls.begin(
-                Renew(agent=self._name, leases=self._table.leases()), self._take_renewal
-            )
-        elif forgotten := self._table.forgotten():
-            operation = self.restore(forgotten.spec, forgotten.grant) if forgotten.spec else None
-            if operation:
-                failpoint("agent.restore")
-                self._calls.begin(operation, self._take_restoration)
+            self._calls.begin(self._renewal(), self._take_renewal)
+        elif tale := self._telling.next(now):
+            failpoint("agent.restore")
+            self._calls.begin(tale.operation, partial(self._take_restoration, tale))
         elif report := self._table.next_report(now):
             nonce, operation = report
             failpoint("agent.report")
-            self._calls.begin(operation, lambda answered: self._take_report(nonce, answered))
+            self._calls.begin(self._placed(nonce, operation), partial(self._take_report, nonce))
+
+    def _renewal(self) -> Renew:
+        return Renew(
+            agent=self._name,
+            leases=self._table.leases(),
+            token=self._table.highest_token,
+            reported_to=self._telling.reported_to,
+        )
+
+    def _placed(self, nonce: str, report: Operation[EndReply]) -> Operation[EndReply]:
+        binding = self._table[nonce]
+        if not binding.unplaced:
+            return report
+        return self._telling.of_death(binding) or report
 
     # --- answers ------------------------------------------------------------------------------
 
@@ -102,22 +108,28 @@ class Renewing:
         reply: RenewReply = answered.reply
         self._renew_at = min(self._renew_at, answered.sent_at + self._rules.renew)
         self._table.renewed(answered.sent_at, reply, now)
+        self._telling.meet(reply, now)
 
     def _take_report(self, nonce: str, answered: Answered) -> None:
         failpoint("agent.reported")
         self._note(answered.error)
         reply: EndReply | None = answered.reply
+        now = self._clock.boottime()
         if reply is None or reply.verdict is Verdict.RECOVERING:
-            self._table.report_failed(nonce, self._clock.boottime())
+            unplaced = reply is not None and self._table.cannot_place(nonce)
+            if not unplaced:
+                self._table.report_failed(nonce, now)
             return
         run_id = self._table[nonce].grant.run_id
         log.debug("run_end_reported", run=run_id, verdict=reply.verdict, state=reply.state)
-        self._table.reported(nonce)
+        taken = reply.verdict is Verdict.OK
+        self._table.reported(nonce, reply.state if taken else None, now)
 
-    def _take_restoration(self, answered: Answered) -> None:
+    def _take_restoration(self, tale: Tale, answered: Answered) -> None:
         failpoint("agent.restored")
         self._note(answered.error)
-        if answered.reply and answered.reply.verdict is Verdict.OK:
+        self._telling.answered(tale, answered.reply, self._clock.boottime())
+        if tale.alive and not answered.error:
             self.hasten()
 
     def _take_goodbye(self, _answered: Answered) -> None:

@@ -7,10 +7,12 @@ before it does anything else, so that a process that was frozen kills before it 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import inf
 
 import structlog
 
+from singletrack.lifecycle import TERMINAL, State
 from singletrack.operations import (
     Cause,
     EndReply,
@@ -20,8 +22,10 @@ from singletrack.operations import (
     RenewReply,
     Verdict,
 )
+from singletrack.specification import write_outcome
 from singletrack_worker.agent.bindings import RENEWED, Action, Binding, Rules, Stage
 from singletrack_worker.agent.messages import Bound, Refused
+from singletrack_worker.agent.remembering import Memory
 
 log = structlog.get_logger()
 
@@ -36,15 +40,18 @@ class Table:
         self._bindings: dict[str, Binding] = {}
         self._actions: list[Action] = []
         self._forgotten: dict[str, None] = {}
+        self.memory = Memory(rules.memory)
+        self.highest_token = 0
         self._failures: dict[str, int] = {}
 
     # --- main ---------------------------------------------------------------------------------
 
-    def watch(self, grant: Grant, sent_at: float, spec: str) -> None:
+    def watch(self, grant: Grant, sent_at: float) -> None:
         """Expect a child to bind this claim; of several announcements the first one counts."""
+        self.highest_token = max(self.highest_token, grant.token)
         if grant.nonce not in self._bindings:
             self._bindings[grant.nonce] = Binding(
-                grant=grant, rules=self._rules, deadline=self._rules.deadline(sent_at), spec=spec
+                grant=grant, rules=self._rules, deadline=self._rules.deadline(sent_at)
             )
 
     def unwatch(self, nonce: str) -> None:
@@ -85,7 +92,7 @@ class Table:
         return self._bound(binding)
 
     def start(
-        self, pid: int, nonce: str, timeout_seconds: float | None, now: float
+        self, pid: int, nonce: str, timeout_seconds: float | None, spec: str, now: float
     ) -> Bound | Refused:
         """Let user code run, if the lease is still good and nobody wants the run to stop."""
         binding = self._owned(pid, nonce)
@@ -96,6 +103,7 @@ class Table:
         if binding.lost or now >= binding.deadline:
             return Refused(reason="the lease was lost")
         binding.start(timeout_seconds, now)
+        binding.spec = spec
         return self._bound(binding)
 
     def leave(self, pid: int, nonce: str, now: float) -> Refused | None:
@@ -112,11 +120,12 @@ class Table:
         binding.swept = True
         return binding.stop
 
-    def left(self, pid: int, nonce: str) -> None:
+    def left(self, pid: int, nonce: str, outcome: str, now: float) -> None:
         """The child has told the ledger itself, or given the run back."""
         binding = self._owned(pid, nonce)
         if binding and binding.stage in (Stage.BOUND, Stage.STARTED, Stage.LEAVING):
             del self._bindings[nonce]
+            self.memory.keep(binding.grant, binding.spec, outcome, now)
 
     def why(self, nonce: str) -> Cause | None:
         binding = self._bindings.get(nonce)
@@ -154,14 +163,25 @@ class Table:
                 self._take(binding, answer, sent_at, now, blessed=reply.blessed)
 
     def forgotten(self) -> Binding | None:
-        """A running run whose record the restarted ledger does not have; each is named once."""
-        while self._forgotten:
-            nonce = next(iter(self._forgotten))
-            del self._forgotten[nonce]
+        """A running run whose record the restarted ledger does not have."""
+        for nonce in list(self._forgotten):
             binding = self._bindings.get(nonce)
-            if binding and binding.stage in (Stage.STARTED, Stage.LEAVING):
+            if binding and binding.spec and binding.stage in (Stage.STARTED, Stage.LEAVING):
                 return binding
+            del self._forgotten[nonce]
         return None
+
+    def told(self, nonce: str, *, accepted: bool) -> None:
+        """The ledger has heard of a forgotten run; if it refuses it, the lock is another's."""
+        self._forgotten.pop(nonce, None)
+        binding = self._bindings.get(nonce)
+        if binding and not accepted:
+            binding.lose()
+
+    @property
+    def has_tales(self) -> bool:
+        """Whether there is something a restarted ledger has to be told."""
+        return self.memory.untold is not None or self.forgotten() is not None
 
     def next_report(self, now: float) -> tuple[str, Operation[EndReply]] | None:
         """The nonce of a run whose end the ledger must be told, and how."""
@@ -170,10 +190,19 @@ class Table:
                 return nonce, binding.report()
         return None
 
-    def reported(self, nonce: str) -> None:
-        """The ledger knows."""
-        self._bindings.pop(nonce, None)
+    def reported(self, nonce: str, state: State | None, now: float) -> None:
+        """The ledger knows, and has ended the run so if it was the report that ended it."""
+        binding = self._bindings.pop(nonce, None)
         self._failures.pop(nonce, None)
+        if binding and binding.started and state in TERMINAL:
+            outcome = replace(binding.outcome(), state=state)
+            self.memory.keep(binding.grant, binding.spec, write_outcome(outcome), now)
+
+    def cannot_place(self, nonce: str) -> bool:
+        """The ledger does not know the run that has ended: tell it which it was, if we know."""
+        binding = self._bindings[nonce]
+        binding.unplaced = binding.started and bool(binding.spec) and not binding.unplaced
+        return binding.unplaced
 
     def report_failed(self, nonce: str, now: float) -> None:
         """The ledger did not answer: try again, ever less often."""

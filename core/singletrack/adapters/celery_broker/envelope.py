@@ -15,8 +15,10 @@ from celery import Celery
 from kombu import serialization
 
 from singletrack.run import RunSpec
+from singletrack.specification import to_header
 
-#: The header of our own messages: the ledger knows their run already.
+#: The header of our own messages: the ledger knows their run already. It holds what else has to be
+#: known of the run to restore a record that a server has lost.
 OURS = "singletrack"
 
 _PERSISTENT = 2
@@ -44,7 +46,7 @@ def make_envelope(app: Celery, spec: RunSpec, expires: str | None = None) -> str
             "body": base64.b64encode(text).decode(),
             "content-encoding": encoding,
             "content-type": content_type,
-            "headers": {**message.headers, OURS: 1},
+            "headers": {**message.headers, OURS: to_header(spec)},
             "properties": {
                 **message.properties,
                 "delivery_mode": _PERSISTENT,

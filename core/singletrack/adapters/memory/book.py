@@ -15,7 +15,7 @@ from singletrack.adapters.memory.counters import Counters
 from singletrack.errors import LedgerRefused
 from singletrack.lifecycle import OWNING, TERMINAL, State, may_become
 from singletrack.operations import Grant, Pause
-from singletrack.run import Failure, Run, RunSpec
+from singletrack.run import Failure, Outcome, Run, RunSpec
 
 REPUBLISH_MS = 15_000
 REPUBLISH_MAX_MS = 3_600_000
@@ -48,6 +48,8 @@ class Record:
     """When waiting is over; None for never."""
     forget_at: int = 0
     """When the record may go; means something once the run is terminal."""
+    provisional: bool = False
+    """LOST until the blessing, or until its own agent or child says how it really went."""
     unshown: int | None = None
     """The number of its latest change, if there is a TaskRun that does not show it."""
 
@@ -61,6 +63,8 @@ class Book:
     micros: int = 0
     sequence: int = 0
     token: int = 0
+    past: bool = False
+    """Whether an agent has come that had told another server everything."""
     records: dict[str, Record] = field(default_factory=dict)
     agents: dict[str, str] = field(default_factory=dict)
     tasks: dict[str, str] = field(default_factory=dict)
@@ -169,13 +173,28 @@ class Book:
         self.token = max(self.token + 1, self.micros)
         return {"nonce": nonce, "worker": worker, "token": self.token, "lease_seq": 1}
 
-    def restore(self, record: Record, **fields: Any) -> None:
-        """Write down that a run is RUNNING, whatever was known of it: it has been all along."""
-        known = record.run.state is State.RUNNING
-        started_at = record.run.started_at if known else to_time(self.now)
-        record.deadline, record.claims = None, 0
-        self.change(record, state=State.RUNNING, started_at=started_at, **fields)
+    def correct(self, record: Record, to: State, **fields: Any) -> None:
+        """Put a record into a state that is true although the table knows no way there."""
+        record.deadline = None
+        self.change(record, state=to, **fields)
+
+    def conclude(self, record: Record, outcome: Outcome) -> None:
+        """Give a record the end its run has had, whatever the record says."""
+        owned = record.run.state in OWNING
+        record.provisional = False
+        fields = {"result": outcome.result, "failure": outcome.failure}
+        self.correct(record, outcome.state, **fields)
+        self.close(record)
+        self.counters.finished(record.run.spec.task, outcome.state)
         self.note(record)
+        if owned:
+            self.promote(record.run.spec.lock)
+
+    def close(self, record: Record) -> None:
+        """What is the same about every end."""
+        spec = record.run.spec
+        record.forget_at = self.now + to_ms(spec.ttl_seconds)
+        self.change(record, finished_at=to_time(self.now), spec=replace(spec, envelope=""))
 
     def change(self, record: Record, **fields: Any) -> None:
         record.run = replace(record.run, **fields)
@@ -211,6 +230,7 @@ class Book:
                 record.deadline = self._limit(spec.queue_timeout_seconds)
             case State.READY:
                 self.change(record, ready_at=to_time(self.now), nonce="", publications=0)
+                self.change(record, suspect_at=None)
                 if self.is_parked(record):
                     self.park(record)
                 else:
@@ -243,8 +263,7 @@ class Book:
 
     def _finish(self, record: Record, before: State | None) -> None:
         run, at = record.run, to_time(self.now)
-        record.forget_at = self.now + to_ms(run.spec.ttl_seconds)
-        self.change(record, finished_at=at, spec=replace(run.spec, envelope=""))
+        self.close(record)
         self.counters.finished(run.spec.task, run.state)
         if before is State.RUNNING and run.started_at:
             took_ms = to_ms((at - run.started_at).total_seconds())

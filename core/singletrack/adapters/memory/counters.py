@@ -48,6 +48,9 @@ class Counters:
     def lease_expired(self) -> None:
         self._values["leases_expired_total"] += 1
 
+    def lock_released(self) -> None:
+        self._values["locks_released_total"] += 1
+
     def read(self, states: Iterable[State]) -> dict[str, float]:
         """Everything counted, and how many of the runs given by their states are alive."""
         alive = Counter(f"runs|state={state}" for state in states if state not in TERMINAL)

@@ -5,16 +5,23 @@ from __future__ import annotations
 from singletrack import operations as ops
 from singletrack.adapters.memory.book import REPUBLISH_MS, Book, Record, to_time
 from singletrack.adapters.memory.running import drop, hand_back
-from singletrack.adapters.memory.submitting import stored
 from singletrack.lifecycle import State
+from singletrack.locks import OnLost
 from singletrack.operations import EndReply, LeaseAnswer, Verdict
-from singletrack.run import Failure
 
 
 def renew(book: Book, op: ops.Renew) -> ops.RenewReply:
-    book.agents[op.agent] = book.server_id
-    answers = tuple(_renewed(book, run_id, nonce) for run_id, nonce in op.leases)
-    return ops.RenewReply(blessed=book.blessed, answers=answers)
+    known = op.agent in book.agents
+    book.agents[op.agent] = op.reported_to
+    book.past = book.past or bool(op.reported_to and not known)
+    if not book.blessed:
+        book.token = max(book.token, op.token)
+    return ops.RenewReply(
+        blessed=book.blessed,
+        server_id=book.server_id,
+        known=known,
+        answers=tuple(_renewed(book, run_id, nonce) for run_id, nonce in op.leases),
+    )
 
 
 def _renewed(book: Book, run_id: str, nonce: str) -> LeaseAnswer:
@@ -22,6 +29,9 @@ def _renewed(book: Book, run_id: str, nonce: str) -> LeaseAnswer:
     if record is None:
         return LeaseAnswer(run_id=run_id, nonce=nonce, verdict=Verdict.DROP)
     book.change(record, lease_seq=record.run.lease_seq + 1)
+    if record.run.suspect:
+        book.change(record, suspect_at=None)
+        book.note(record)
     asked = record.run.cancellation
     verdict = Verdict.CANCEL if asked else Verdict.OK
     return LeaseAnswer(run_id=run_id, nonce=nonce, verdict=verdict, cancellation=asked)
@@ -37,12 +47,49 @@ def expire(book: Book, op: ops.Expire) -> EndReply:
         return drop(book, op.run_id)
     if not book.blessed:
         return EndReply(verdict=Verdict.RECOVERING, state=record.run.state)
+    if record.run.suspect:
+        return EndReply(verdict=Verdict.OK, state=record.run.state)
     book.counters.lease_expired()
     if record.run.state is State.CLAIMED:
         return hand_back(book, record)
-    message = "the lease of the worker ended without a word from it"
-    book.end(record, State.LOST, "WorkerLost", message)
+    if record.run.spec.on_lost is OnLost.HOLD:
+        book.change(record, suspect_at=to_time(book.now))
+        book.note(record)
+    else:
+        message = "the lease of the worker ended without a word from it"
+        book.end(record, State.LOST, "WorkerLost", message)
     return EndReply(verdict=Verdict.OK, state=record.run.state)
+
+
+def confirm_dead(book: Book, op: ops.ConfirmDead) -> EndReply:
+    record = book.leased_by(op.run_id, op.nonce)
+    if record is None:
+        return drop(book, op.run_id)
+    if not book.blessed:
+        return EndReply(verdict=Verdict.RECOVERING, state=record.run.state)
+    if record.run.state is State.CLAIMED:
+        return hand_back(book, record)
+    book.end(record, State.LOST, "WorkerLost", op.message)
+    return EndReply(verdict=Verdict.OK, state=record.run.state)
+
+
+def release_lock(book: Book, op: ops.ReleaseLock) -> ops.ReleaseReply:
+    record = book.owner(op.lock)
+    if record is None:
+        return ops.ReleaseReply(verdict=Verdict.UNKNOWN)
+    verdict = _may_release(book, record, op)
+    if verdict is Verdict.OK:
+        book.counters.lock_released()
+        message = f"its lock was released by {op.by}: {op.reason}"
+        book.end(record, State.LOST, "WorkerUnreachable", message)
+    return ops.ReleaseReply(verdict=verdict, run_id=record.run.run_id, state=record.run.state)
+
+
+def _may_release(book: Book, record: Record, op: ops.ReleaseLock) -> Verdict:
+    if not book.blessed:
+        return Verdict.RECOVERING
+    meant = op.token in (0, record.run.token)
+    return Verdict.OK if record.run.suspect and meant else Verdict.DROP
 
 
 def expire_wait(book: Book, op: ops.ExpireWait) -> EndReply:
@@ -61,54 +108,6 @@ def expire_wait(book: Book, op: ops.ExpireWait) -> EndReply:
 
 def promote(book: Book, op: ops.Promote) -> bool:
     return book.promote(op.lock)
-
-
-def reassert(book: Book, op: ops.Reassert) -> EndReply:
-    book.token = max(book.token, op.grant.token)
-    record = book.find(op.grant.run_id)
-    if book.blessed or (record and record.run.terminal):
-        return drop(book, op.grant.run_id)
-    lock = record.run.spec.lock if record else op.spec.lock
-    owner = book.owner(lock)
-    if owner and owner is not record:
-        _displace(book, owner, op.grant.run_id)
-    if record is None:
-        at = to_time(book.now)
-        record = book.add(stored(op.spec), State.RUNNING, push=False, started_at=at)
-    book.restore(
-        record,
-        nonce=op.grant.nonce,
-        token=op.grant.token,
-        attempt=op.grant.attempt,
-        worker=op.worker,
-        lease_seq=1,
-    )
-    return EndReply(verdict=Verdict.OK, state=State.RUNNING)
-
-
-def _displace(book: Book, owner: Record, run_id: str) -> None:
-    """Take the lock from a run that got it in a past the server now knows to be over."""
-    if owner.run.state is State.READY:
-        waiting = book.waiting(owner.run.spec.lock)
-        book.move(owner, State.QUEUED, let_next_in=False)
-        if waiting:
-            owner.rank = waiting[0].rank - 1
-    else:
-        message = f"run {run_id} had taken the lock before the restart"
-        why = Failure(reason="WorkerLost", message=message)
-        book.move(owner, State.LOST, let_next_in=False, failure=why)
-
-
-def bless(book: Book, op: ops.Bless) -> bool:
-    if op.server_id != book.server_id:
-        return False
-    book.blessed_id = op.server_id
-    book.token = max(book.token, op.token_floor)
-    for record in book.in_state(State.READY):
-        record.due_at = book.now
-    for lock in {record.run.spec.lock for record in book.in_state(State.QUEUED)}:
-        book.promote(lock)
-    return True
 
 
 def ack_projection(book: Book, op: ops.AckProjection) -> bool:

@@ -10,7 +10,14 @@ from copy import deepcopy
 from typing import Any, TypeVar
 
 from singletrack import operations as ops
-from singletrack.adapters.memory import keeping, pausing, reading, running, submitting
+from singletrack.adapters.memory import (
+    keeping,
+    pausing,
+    reading,
+    recovering,
+    running,
+    submitting,
+)
 from singletrack.adapters.memory.book import Book
 from singletrack.operations import Operation
 
@@ -31,6 +38,8 @@ HANDLERS: dict[type, Callable[[Book, Any], Any]] = {
     ops.Renew: keeping.renew,
     ops.AgentGone: keeping.agent_gone,
     ops.Expire: keeping.expire,
+    ops.ConfirmDead: keeping.confirm_dead,
+    ops.ReleaseLock: keeping.release_lock,
     ops.ExpireWait: keeping.expire_wait,
     ops.Promote: keeping.promote,
     ops.PauseLock: pausing.pause_lock,
@@ -38,8 +47,9 @@ HANDLERS: dict[type, Callable[[Book, Any], Any]] = {
     ops.PauseQueue: pausing.pause_queue,
     ops.ResumeQueue: pausing.resume_queue,
     ops.GetQueue: pausing.get_queue,
-    ops.Reassert: keeping.reassert,
-    ops.Bless: keeping.bless,
+    ops.Reassert: recovering.reassert,
+    ops.Settle: recovering.settle,
+    ops.Bless: recovering.bless,
     ops.AckProjection: keeping.ack_projection,
     ops.Forget: keeping.forget,
     ops.RegisterTasks: keeping.register_tasks,

@@ -101,8 +101,12 @@ def list_tasks(book: Book, _op: ops.ListTasks) -> Mapping[str, str]:
 
 
 def read_counters(book: Book, _op: ops.ReadCounters) -> Mapping[str, float]:
-    paused = {"lock": len(book.paused_locks), "queue": len(book.paused_queues)}
-    gauges = {f"paused|kind={kind}": float(number) for kind, number in paused.items() if number}
+    numbers = {
+        "paused|kind=lock": len(book.paused_locks),
+        "paused|kind=queue": len(book.paused_queues),
+        "locks_suspect": sum(record.run.suspect for record in book.records.values()),
+    }
+    gauges = {name: float(number) for name, number in numbers.items() if number}
     return book.counters.read(record.run.state for record in book.records.values()) | gauges
 
 
@@ -119,6 +123,7 @@ def read_server(book: Book, _op: ops.ReadServer) -> ops.ServerStatus:
         fsync="always",
         agents=dict(book.agents),
         micros=book.micros,
+        emptied=book.past and not book.blessed_id,
     )
 
 

@@ -63,11 +63,15 @@ def finish(book: Book, op: ops.Finish) -> EndReply:
     if record is None:
         return EndReply(verdict=Verdict.UNKNOWN if book.blessed else Verdict.RECOVERING)
     run = record.run
-    if book.leased_by(op.run_id, op.nonce) is None:
+    displaced = record.provisional and run.nonce == op.nonce
+    if not displaced and book.leased_by(op.run_id, op.nonce) is None:
         return EndReply(verdict=_too_late(book, record, op), state=run.state)
-    if not may_become(run.state, outcome.state):
+    if not may_become(State.RUNNING if displaced else run.state, outcome.state):
         raise LedgerRefused(f"a run cannot go from {run.state} to {outcome.state}")
-    book.move(record, outcome.state, result=outcome.result, failure=outcome.failure)
+    if displaced:
+        book.conclude(record, outcome)
+    else:
+        book.move(record, outcome.state, result=outcome.result, failure=outcome.failure)
     return EndReply(verdict=Verdict.OK, state=outcome.state)
 
 
@@ -83,7 +87,7 @@ def not_started(book: Book, op: ops.NotStarted) -> EndReply:
 def child_gone(book: Book, op: ops.ChildGone) -> EndReply:
     record, cause = book.leased_by(op.run_id, op.nonce), op.cause
     if record is None:
-        return drop(book, op.run_id)
+        return _unknown_death(book, op)
     if record.run.state is State.CLAIMED:
         return hand_back(book, record)
     being_stopped = cause is Cause.DIED and record.run.cancellation is not None
@@ -140,9 +144,17 @@ def drop(book: Book, run_id: str) -> EndReply:
     return EndReply(verdict=Verdict.DROP, state=record.run.state if record else None)
 
 
+def _unknown_death(book: Book, op: ops.ChildGone) -> EndReply:
+    """Not the claim the record knows; while unblessed the agent has to say more."""
+    known = book.find(op.run_id)
+    if not book.blessed and (known is None or not known.run.terminal or known.provisional):
+        return EndReply(verdict=Verdict.RECOVERING, state=known.run.state if known else None)
+    return drop(book, op.run_id)
+
+
 def _too_late(book: Book, record: Record, op: ops.Finish) -> Verdict:
     run = record.run
     if run.nonce == op.nonce and run.state is op.outcome.state:
         return Verdict.OK
-    unsure = not run.terminal and not book.blessed
+    unsure = (not run.terminal or record.provisional) and not book.blessed
     return Verdict.RECOVERING if unsure else Verdict.DROP

@@ -8,7 +8,7 @@ from typing import Any
 from singletrack import operations as ops
 from singletrack.adapters.redis_ledger import records
 from singletrack.lifecycle import VIEWS
-from singletrack.run import encode_json
+from singletrack.run import Outcome, encode_json
 
 
 def submit(op: ops.Submit) -> list[str]:
@@ -18,7 +18,13 @@ def submit(op: ops.Submit) -> list[str]:
 
 
 def finish(op: ops.Finish) -> list[str]:
-    outcome = op.outcome
+    return [op.run_id, op.nonce, *outcome(op.outcome), celery_meta(op)]
+
+
+def outcome(outcome: Outcome | None) -> list[str]:
+    """What `note_outcome` of the functions reads; no outcome is seven empty texts."""
+    if outcome is None:
+        return [""] * 7
     result = ["", ""] if outcome.result is None else ["1", outcome.result]
     failure = outcome.failure
     why = (
@@ -26,7 +32,7 @@ def finish(op: ops.Finish) -> list[str]:
         if failure
         else [""] * 4
     )
-    return [op.run_id, op.nonce, outcome.state, *result, *why, celery_meta(op)]
+    return [outcome.state, *result, *why]
 
 
 def celery_meta(op: ops.Finish) -> str:
@@ -56,13 +62,15 @@ def cancel(op: ops.Cancel) -> list[str]:
 
 
 def renew(op: ops.Renew) -> list[str]:
-    return [op.agent, *(text for lease in op.leases for text in lease)]
+    leases = [text for lease in op.leases for text in lease]
+    return [op.agent, str(op.token), op.reported_to, *leases]
 
 
 def reassert(op: ops.Reassert) -> list[str]:
     spec, grant = op.spec, op.grant
     who = [grant.run_id, grant.nonce, str(grant.token), str(grant.attempt), op.worker]
-    return [*who, spec.fingerprint, spec.lock, spec.policy, "", *records.spec_fields(spec)]
+    run = [spec.fingerprint, spec.lock, spec.policy, ""]
+    return [*who, *run, *outcome(op.outcome), *records.spec_fields(spec)]
 
 
 def list_runs(op: ops.ListRuns) -> list[str]:

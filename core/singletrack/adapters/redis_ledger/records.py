@@ -9,6 +9,7 @@ from typing import Any
 
 from singletrack.errors import Holder
 from singletrack.lifecycle import State
+from singletrack.locks import OnLost
 from singletrack.operations import Pause
 from singletrack.policies import Policy
 from singletrack.run import Cancellation, Door, Failure, Progress, Run, RunSpec, encode_json
@@ -23,7 +24,7 @@ LIST_FIELDS = (
     "lease_seq", "publications", "cancel_by", "cancel_reason", "cancel_grace_ms", "progress",
     "holder_id", "holder_name",
     "failure_reason", "failure_message", "failure_type", "submitted_at", "ready_at", "started_at",
-    "finished_at",
+    "finished_at", "on_lost", "suspect_at",
 )  # fmt: skip
 
 Fields = Mapping[str, str]
@@ -48,6 +49,7 @@ def spec_fields(spec: RunSpec) -> list[str]:
         "ttl_ms": _ms(spec.ttl_seconds),
         "max_queue": "" if spec.max_queue is None else str(spec.max_queue),
         "requested_by": spec.requested_by,
+        "on_lost": spec.on_lost,
     }
     return [text for pair in fields.items() for text in pair]
 
@@ -74,6 +76,7 @@ def read_run(run_id: str, fields: Fields) -> Run:
         ready_at=_time(fields.get("ready_at")),
         started_at=_time(fields.get("started_at")),
         finished_at=_time(fields.get("finished_at")),
+        suspect_at=_time(fields.get("suspect_at")),
     )
 
 
@@ -98,6 +101,7 @@ def _read_spec(run_id: str, fields: Fields) -> RunSpec:
         queue_timeout_seconds=_seconds(fields.get("queue_timeout_ms")),
         ttl_seconds=_seconds(fields.get("ttl_ms")) or 0.0,
         requested_by=fields.get("requested_by") or "",
+        on_lost=OnLost(fields.get("on_lost") or OnLost.RELEASE),
     )
 
 

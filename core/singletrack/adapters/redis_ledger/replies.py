@@ -74,8 +74,9 @@ def runs(_op: Any, reply: list[Any]) -> Any:
 
 def renew_reply(op: ops.Renew, reply: list[str]) -> ops.RenewReply:
     answers = []
+    blessed, server_id, known, *verdicts = reply
     for index, (run_id, nonce) in enumerate(op.leases):
-        verdict, by, reason, grace = reply[1 + 4 * index : 5 + 4 * index]
+        verdict, by, reason, grace = verdicts[4 * index : 4 + 4 * index]
         fields = {"cancel_by": by, "cancel_reason": reason, "cancel_grace_ms": grace}
         answers.append(
             ops.LeaseAnswer(
@@ -85,7 +86,17 @@ def renew_reply(op: ops.Renew, reply: list[str]) -> ops.RenewReply:
                 cancellation=records.read_cancellation(fields),
             )
         )
-    return ops.RenewReply(blessed=reply[0] == "1", answers=tuple(answers))
+    return ops.RenewReply(
+        blessed=blessed == "1",
+        server_id=server_id,
+        known=known == "1",
+        answers=tuple(answers),
+    )
+
+
+def release_reply(_op: Any, reply: list[str]) -> ops.ReleaseReply:
+    verdict, state, run_id = reply
+    return ops.ReleaseReply(verdict=Verdict(verdict), run_id=run_id, state=read_state(state))
 
 
 def lock_status(op: ops.GetLock, reply: list[str]) -> ops.LockStatus:
@@ -120,7 +131,8 @@ def leases(_op: Any, reply: list[Any]) -> tuple[ops.LeaseView, ...]:
 
 
 def server(_op: Any, reply: list[str]) -> ops.ServerStatus:
-    server, blessed, version, flavour, eviction, aof, replicas, fsync, micros, *agents = reply
+    server, blessed, version, flavour, eviction, aof, replicas, fsync, *rest = reply
+    micros, emptied, *agents = rest
     return ops.ServerStatus(
         server_id=server,
         blessed_id=blessed,
@@ -132,6 +144,7 @@ def server(_op: Any, reply: list[str]) -> ops.ServerStatus:
         fsync=fsync,
         agents=records.pairs(agents),
         micros=int(micros),
+        emptied=emptied == "1",
     )
 
 

@@ -1,23 +1,27 @@
 """Which call the agent sends next, and what it makes of the answers."""
 
+from dataclasses import replace
 from math import inf
 from typing import Any
 
 import pytest
 
 from singletrack.errors import LedgerUnavailable
+from singletrack.lifecycle import State
 from singletrack.operations import (
     AgentGone,
     ChildGone,
     EndReply,
     Grant,
     LeaseAnswer,
-    NotStarted,
+    Reassert,
     Renew,
     RenewReply,
     Verdict,
 )
-from singletrack_worker.agent.bindings import Rules
+from singletrack.run import Outcome, RunSpec
+from singletrack.specification import write_outcome, write_spec
+from singletrack_worker.agent.bindings import Rules, Stage
 from singletrack_worker.agent.calls import Answered
 from singletrack_worker.agent.renewing import Renewing
 from singletrack_worker.agent.table import Table
@@ -25,6 +29,9 @@ from singletrack_worker.agent.table import Table
 RULES = Rules(lease=30, fence=8, renew=5, patience=75, timeout_grace=10)
 BLESSED = RenewReply(blessed=True)
 OK = EndReply(verdict=Verdict.OK)
+GRANT = Grant(run_id="r", nonce="n", token=1, lock="l", attempt=1)
+SPEC = RunSpec(run_id="r", task="t", lock="l", kwargs={"month": "2026-10"})
+DONE = Outcome(state=State.SUCCEEDED, result="[42]")
 
 
 class Calls:
@@ -76,10 +83,16 @@ class Bench:
         self.calls.answered = Answered(sent_at=self.clock.now, reply=reply, error=error)
 
     def start_run(self, spec=""):
-        grant = Grant(run_id="r", nonce="n", token=1, lock="l", attempt=1)
-        self.table.watch(grant, self.clock.now, spec)
+        self.table.watch(GRANT, self.clock.now)
         self.table.bind(1, "n", self.clock.now)
-        self.table.start(1, "n", None, self.clock.now)
+        self.table.start(1, "n", None, spec, self.clock.now)
+
+    def end_well(self, run_id):
+        grant = Grant(run_id=run_id, nonce=run_id, token=1, lock="l", attempt=1)
+        self.table.watch(grant, self.clock.now)
+        self.table.bind(2, run_id, self.clock.now)
+        self.table.start(2, run_id, None, write_spec(SPEC), self.clock.now)
+        self.table.left(2, run_id, write_outcome(DONE), self.clock.now)
 
     def end_run(self):
         self.table.child_died(1, "exit code 1")
@@ -120,7 +133,7 @@ def test_what_was_hastened_during_a_call_follows_it(bench):
 
 def test_a_renewal_names_every_lease(bench):
     bench.start_run()
-    assert bench.step() == Renew(agent="agent", leases=(("r", "n"),))
+    assert bench.step() == Renew(agent="agent", leases=(("r", "n"),), token=1)
 
 
 def test_a_renewal_that_failed_is_repeated_soon(bench):
@@ -175,36 +188,116 @@ def test_a_due_renewal_goes_before_a_report(bench):
     assert isinstance(bench.step(), Renew)
 
 
-class TestARecordThatTheServerHasLost:
-    @pytest.fixture
-    def forgotten(self, bench):
-        bench.renewing.restore = lambda spec, grant: NotStarted(run_id=spec, nonce=grant.nonce)
-        return bench
+UNBLESSED = RenewReply(blessed=False, server_id="s2", known=False)
+LOST_LEASE = LeaseAnswer(run_id="r", nonce="n", verdict=Verdict.DROP)
 
-    def lose(self, bench):
+
+class TestAServerThatHasComeBack:
+    def meet(self, bench, *answers):
+        """Renew, hear that the server is unblessed, and answer what is said next."""
         bench.step()
-        lost = LeaseAnswer(run_id="r", nonce="n", verdict=Verdict.DROP)
-        bench.answer(RenewReply(blessed=False, answers=(lost,)))
+        bench.answer(replace(UNBLESSED, answers=answers))
         return bench.step()
 
-    def test_is_restored_from_what_main_has_announced(self, forgotten):
-        forgotten.start_run(spec="the specification")
-        assert self.lose(forgotten) == NotStarted(run_id="the specification", nonce="n")
+    def test_is_given_back_the_record_of_what_executes(self, bench):
+        bench.start_run(spec=write_spec(SPEC))
+        assert self.meet(bench, LOST_LEASE) == Reassert(
+            spec=SPEC, grant=GRANT, worker="agent", outcome=None
+        )
 
-    def test_is_renewed_again_as_soon_as_it_is_restored(self, forgotten):
-        forgotten.start_run(spec="the specification")
-        self.lose(forgotten)
-        forgotten.answer(OK)
-        assert isinstance(forgotten.step(), Renew)
+    def test_renews_the_restored_run_at_once(self, bench):
+        bench.start_run(spec=write_spec(SPEC))
+        self.meet(bench, LOST_LEASE)
+        bench.answer(OK)
+        assert isinstance(bench.step(), Renew)
 
-    def test_stays_lost_when_main_has_announced_nothing(self, forgotten):
-        forgotten.start_run()
-        assert isinstance(self.lose(forgotten), Renew)
-        assert len(forgotten.calls.sent) == 1
+    def test_is_told_first_how_runs_have_ended(self, bench):
+        bench.end_well("before")
+        bench.start_run(spec=write_spec(SPEC))
+        first = self.meet(bench, LOST_LEASE)
+        assert (first.grant.run_id, first.outcome) == ("before", DONE)
+        bench.answer(OK)
+        second = bench.step()
+        assert (second.grant.run_id, second.outcome) == ("r", None)
 
-    def test_stays_lost_for_an_agent_that_restores_nothing(self, bench):
-        bench.start_run(spec="the specification")
-        assert isinstance(self.lose(bench), Renew)
+    def test_hears_last_that_it_has_been_told_everything(self, bench):
+        bench.end_well("before")
+        self.meet(bench)
+        bench.answer(OK)
+        renewal = bench.step()
+        assert (renewal.reported_to, renewal.token) == ("s2", 1)
+        bench.answer(replace(UNBLESSED, known=True))
+        bench.step()
+        assert bench.renewing.next_moment() == 105.0
+
+    def test_hears_at_once_when_there_is_nothing_to_tell(self, bench):
+        assert self.meet(bench) == Renew(agent="agent", reported_to="s2")
+
+    def test_is_told_everything_again_when_it_has_forgotten_the_agent(self, bench):
+        bench.end_well("before")
+        self.meet(bench)
+        bench.answer(OK)
+        bench.step()
+        bench.answer(replace(UNBLESSED, known=False))
+        assert bench.step().grant.run_id == "before"
+
+    def test_is_told_what_ends_meanwhile_as_well(self, bench):
+        self.meet(bench)
+        bench.answer(replace(UNBLESSED, known=True))
+        bench.step()
+        bench.end_well("meanwhile")
+        assert bench.step().grant.run_id == "meanwhile"
+
+    def test_is_told_again_when_it_did_not_answer(self, bench):
+        bench.end_well("before")
+        self.meet(bench)
+        bench.answer(error=LedgerUnavailable())
+        sent = len(bench.calls.sent)
+        bench.step()
+        assert len(bench.calls.sent) == sent
+        assert bench.renewing.next_moment() == bench.clock.now + 0.5
+        assert bench.step(0.5).grant.run_id == "before"
+
+    def test_is_told_nothing_once_it_is_blessed(self, bench):
+        bench.end_well("before")
+        bench.step()
+        bench.answer(RenewReply(blessed=True, server_id="s2"))
+        sent = len(bench.calls.sent)
+        bench.step()
+        assert len(bench.calls.sent) == sent
+        assert bench.step(5.0).reported_to == "s2"
+
+    def test_that_has_given_the_lock_to_a_later_claim_ends_the_run(self, bench):
+        bench.start_run(spec=write_spec(SPEC))
+        self.meet(bench, LOST_LEASE)
+        bench.answer(EndReply(verdict=Verdict.DROP))
+        bench.step()
+        assert bench.table["n"].stage is Stage.DYING
+
+    def test_is_told_of_a_death_it_cannot_place_with_the_record(self, bench):
+        bench.start_run(spec=write_spec(SPEC))
+        bench.step()
+        bench.end_run()
+        bench.answer(replace(UNBLESSED, answers=(LOST_LEASE,)))
+        bench.step()
+        bench.answer(replace(UNBLESSED, known=True))
+        assert isinstance(bench.step(), ChildGone)
+        bench.answer(EndReply(verdict=Verdict.RECOVERING))
+        told = bench.step()
+        assert isinstance(told, Reassert)
+        assert told.outcome is not None
+        assert told.outcome.state is State.LOST
+        bench.answer(OK)
+        bench.step()
+        assert len(bench.table) == 0
+
+    def test_does_not_hear_of_a_run_whose_specification_makes_no_sense(self, bench):
+        bench.start_run(spec="nonsense")
+        assert isinstance(self.meet(bench, LOST_LEASE), Renew)
+
+    def test_does_not_hear_of_a_run_that_is_too_large_to_remember(self, bench):
+        bench.start_run(spec="")
+        assert isinstance(self.meet(bench, LOST_LEASE), Renew)
 
 
 def test_after_goodbye_it_says_no_more(bench):

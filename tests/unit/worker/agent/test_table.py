@@ -45,7 +45,7 @@ def table():
 
 @pytest.fixture
 def watched(table):
-    table.watch(grant(), sent_at=0.0, spec="")
+    table.watch(grant(), sent_at=0.0)
     return table
 
 
@@ -57,7 +57,7 @@ def bound(watched):
 
 @pytest.fixture
 def started(bound):
-    assert bound.start(CHILD, "n", None, now=2.0) == Bound(deadline=22.0)
+    assert bound.start(CHILD, "n", None, "the specification", now=2.0) == Bound(deadline=22.0)
     return bound
 
 
@@ -74,7 +74,7 @@ def report_of(table, now):
 
 class TestBinding:
     def test_the_deadline_counts_from_the_first_claim(self, watched):
-        watched.watch(grant(), sent_at=10.0, spec="")
+        watched.watch(grant(), sent_at=10.0)
         assert watched.bind(CHILD, "n", now=11.0) == Bound(deadline=22.0)
 
     def test_a_claim_nobody_has_announced_is_refused(self, table):
@@ -90,11 +90,11 @@ class TestBinding:
         assert isinstance(bound.bind(OTHER, "n", now=3.0), Refused)
 
     def test_a_child_that_still_executes_a_run_gets_no_other(self, started):
-        started.watch(grant("m"), sent_at=2.0, spec="")
+        started.watch(grant("m"), sent_at=2.0)
         assert isinstance(started.bind(CHILD, "m", now=3.0), Refused)
 
     def test_a_child_that_asks_for_another_run_has_given_up_what_it_had_bound(self, bound):
-        bound.watch(grant("m"), sent_at=2.0, spec="")
+        bound.watch(grant("m"), sent_at=2.0)
         assert isinstance(bound.bind(CHILD, "m", now=3.0), Bound)
         assert bound.leases() == (("run-m", "m"),)
 
@@ -115,7 +115,7 @@ class TestBinding:
         assert report_of(watched, 22.0) == NotStarted(run_id="run-n", nonce="n")
 
     def test_a_main_that_stops_gives_back_what_no_child_has(self, bound):
-        bound.watch(grant("m"), sent_at=2.0, spec="")
+        bound.watch(grant("m"), sent_at=2.0)
         bound.release_watched()
         assert report_of(bound, 3.0) == NotStarted(run_id="run-m", nonce="m")
         assert bound.leases() == (("run-n", "n"),)
@@ -123,26 +123,26 @@ class TestBinding:
 
 class TestStarting:
     def test_user_code_may_not_start_after_the_deadline(self, bound):
-        assert isinstance(bound.start(CHILD, "n", None, now=22.0), Refused)
+        assert isinstance(bound.start(CHILD, "n", None, "", now=22.0), Refused)
 
     def test_user_code_may_not_start_once_the_run_is_cancelled(self, bound):
         renewed(bound, 2.0, answer(Verdict.CANCEL, grace=0.0))
         assert bound.due(2.1) == []
-        assert bound.start(CHILD, "n", None, now=3.0) == Refused(reason="the run was cancelled")
+        assert bound.start(CHILD, "n", None, "", now=3.0) == Refused(reason="the run was cancelled")
 
     def test_user_code_may_not_start_once_the_claim_is_lost(self, bound):
         renewed(bound, 2.0, answer(Verdict.DROP))
         assert bound.due(2.1) == []
-        assert isinstance(bound.start(CHILD, "n", None, now=3.0), Refused)
+        assert isinstance(bound.start(CHILD, "n", None, "", now=3.0), Refused)
 
     def test_only_the_bound_child_may_start(self, bound):
-        assert isinstance(bound.start(OTHER, "n", None, now=3.0), Refused)
+        assert isinstance(bound.start(OTHER, "n", None, "", now=3.0), Refused)
 
     def test_it_starts_once(self, started):
-        assert isinstance(started.start(CHILD, "n", None, now=3.0), Refused)
+        assert isinstance(started.start(CHILD, "n", None, "", now=3.0), Refused)
 
     def test_a_child_that_gives_the_run_back_is_free(self, bound):
-        bound.left(CHILD, "n")
+        bound.left(CHILD, "n", "", 3.0)
         assert len(bound) == 0
 
 
@@ -195,13 +195,14 @@ class TestLeases:
         renewed(started, 5.0, answer(Verdict.DROP), blessed=False)
         assert started.due(21.9) == []
         assert started.forgotten() is started["n"]
+        started.told("n", accepted=True)
         assert started.forgotten() is None
         assert started.due(22.0) == [Kill("n")]
 
     def test_a_run_that_has_ended_meanwhile_is_not_reasserted(self, started):
         renewed(started, 5.0, answer(Verdict.DROP), blessed=False)
         started.leave(CHILD, "n", 6.0)
-        started.left(CHILD, "n")
+        started.left(CHILD, "n", "", 3.0)
         assert started.forgotten() is None
 
     def test_an_answer_for_a_run_that_is_gone_is_ignored(self, table):
@@ -209,7 +210,7 @@ class TestLeases:
         assert table.due(5.1) == []
 
     def test_the_guard_learns_the_earliest_deadline(self, started):
-        started.watch(grant("m"), sent_at=1.0, spec="")
+        started.watch(grant("m"), sent_at=1.0)
         assert started.earliest_deadline() == 22.0
         started.leave(CHILD, "n", 3.0)
         assert started.earliest_deadline() == inf
@@ -262,7 +263,7 @@ class TestCancelling:
 class TestTimeouts:
     @pytest.fixture
     def limited(self, bound):
-        bound.start(CHILD, "n", 10.0, now=2.0)
+        bound.start(CHILD, "n", 10.0, "", now=2.0)
         renewed(bound, 5.0, answer(Verdict.OK))
         return bound
 
@@ -339,13 +340,13 @@ class TestLeaving:
 
     def test_when_the_ledger_has_answered_the_run_is_forgotten(self, leaving):
         leaving.swept("n")
-        leaving.left(CHILD, "n")
+        leaving.left(CHILD, "n", "", 3.0)
         assert len(leaving) == 0
         assert leaving.next_moment() == inf
 
     def test_only_its_own_child_may_leave(self, started):
         assert isinstance(started.leave(OTHER, "n", 3.0), Refused)
-        started.left(OTHER, "n")
+        started.left(OTHER, "n", "", 3.0)
         assert len(started) == 1
 
 
@@ -393,11 +394,11 @@ class TestDying:
         assert started.due(5.0) == []
 
     def test_main_takes_everybody_along(self, started):
-        started.watch(grant("m"), sent_at=2.0, spec="")
+        started.watch(grant("m"), sent_at=2.0)
         started.abandon("main died")
         assert started.due(3.0) == [Kill("n")]
         assert report_of(started, 3.0) == NotStarted(run_id="run-m", nonce="m")
-        started.reported("m")
+        started.reported("m", None, 9.0)
         started.buried("n", 3.1)
         report = report_of(started, 3.1)
         assert (report.cause, report.message) == (Cause.DIED, "main died")
@@ -414,7 +415,7 @@ class TestDying:
             now = started.next_report_moment()
         assert pauses == sorted(pauses)
         assert pauses[-1] == pytest.approx(5.0)
-        started.reported("n")
+        started.reported("n", None, 9.0)
         assert len(started) == 0
         assert started.next_report_moment() == inf
 
@@ -428,5 +429,5 @@ class TestDying:
         started.child_died(CHILD, "exit code 1")
         started.due(5.0)
         started.buried("n", 5.0)
-        started.watch(grant("m"), sent_at=5.0, spec="")
+        started.watch(grant("m"), sent_at=5.0)
         assert isinstance(started.bind(CHILD, "m", now=5.5), Bound)

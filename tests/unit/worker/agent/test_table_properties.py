@@ -33,7 +33,7 @@ class AnyOrder(RuleBasedStateMachine):
             self.started.discard(nonce)
             self.must_not_start.discard(nonce)
         grant = Grant(run_id=f"run-{nonce}", nonce=nonce, token=1, lock="l", attempt=1)
-        self.table.watch(grant, self.now - age, "")
+        self.table.watch(grant, self.now - age)
 
     @rule(nonce=nonces)
     def unwatch(self, nonce):
@@ -46,7 +46,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(nonce=nonces, pid=pids, timeout=st.sampled_from([None, 0.0, 3.0]))
     def start(self, nonce, pid, timeout):
-        answer = self.table.start(pid, nonce, timeout, self.now)
+        answer = self.table.start(pid, nonce, timeout, "", self.now)
         if isinstance(answer, Bound):
             assert nonce not in self.started
             assert nonce not in self.must_not_start
@@ -64,7 +64,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(nonce=nonces, pid=pids)
     def left(self, nonce, pid):
-        self.table.left(pid, nonce)
+        self.table.left(pid, nonce, "", self.now)
 
     @rule(pid=pids, known=st.booleans())
     def child_dies(self, pid, known):
@@ -113,7 +113,7 @@ class AnyOrder(RuleBasedStateMachine):
         if found:
             nonce, operation = found
             assert isinstance(operation, ChildGone if nonce in self.started else NotStarted)
-            self.table.reported(nonce)
+            self.table.reported(nonce, None, self.now)
 
     @invariant()
     def a_child_has_at_most_one_run(self):

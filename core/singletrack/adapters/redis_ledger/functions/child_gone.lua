@@ -3,7 +3,10 @@
 -- reply verdict, state
 register('child_gone', { 'allow-oom' }, function(args)
   local r, cause, message = fetch(args[1]), args[3], args[4]
-  if not leased_by(r, args[2]) then return { 'DROP', r and r.state or '' } end
+  if not leased_by(r, args[2]) then
+    local unsure = (not r or TRANSITIONS[r.state] or r.provisional ~= '') and not is_blessed()
+    return { unsure and 'RECOVERING' or 'DROP', r and r.state or '' }
+  end
   if r.state == 'CLAIMED' then
     hand_back(r)
   elseif cause == 'TIMED_OUT' then

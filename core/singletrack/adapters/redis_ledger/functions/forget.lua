@@ -13,6 +13,7 @@ register('forget', { 'allow-oom' }, function(args)
   end
   redis.call('DEL', P .. 'run:' .. r.id)
   redis.call('ZREM', P .. 'finished', r.id)
+  redis.call('SREM', P .. 'provisional', r.id)
   redis.call('ZREM', P .. 'runs:' .. r.namespace, r.id)
   if redis.call('HGET', P .. 'latest', r.namespace) == r.id then
     redis.call('HDEL', P .. 'latest', r.namespace)

@@ -2,7 +2,7 @@
 -- locks, the outbox and the metrics in step with a run's state, so no operation can forget one.
 --
 -- Keys, all under one prefix with one hash tag (P, e.g. "{st}:"):
---   meta            hash    blessed, token, sequence, changes, fsync
+--   meta            hash    blessed, token, sequence, changes, fsync, past
 --   run:<id>        hash    the record
 --   lock:<key>      hash    owner, token; exists only while the lock is owned
 --   wait:<key>      zset    the waiting list, score = sequence - priority * point
@@ -11,13 +11,14 @@
 --   paused          hash    lock:<key> or queue:<name> -> since, by, reason as JSON
 --   parked:<queue>  zset    READY runs of a paused queue -> since when; they are not due
 --   leased          set     CLAIMED and RUNNING runs
+--   provisional     set     runs that are LOST until the blessing, or until their own agent speaks
 --   deadlines       zset    QUEUED and READY runs -> when waiting is over
 --   finished        zset    terminal runs -> when to forget them
 --   unprojected     zset    runs with a TaskRun that does not show them as they are -> order of change
 --   runs:<ns>       zset    every record of a namespace -> sequence
 --   latest          hash    namespace -> the last run accepted at the REST door
 --   tasks           hash    the catalogue
---   agents          hash    lease agent -> server identity it last renewed against
+--   agents          hash    lease agent -> server identity to which it has told everything it knows
 --   metrics         hash    counters and gauges
 --   changes         stream  hints for watchers, never the truth
 -- Times are milliseconds; tokens and sequence numbers are microseconds or the last one plus one.
@@ -54,6 +55,7 @@ local CORE = {
   'policy', 'max_queue', 'priority', 'point_ms', 'queue', 'push', 'timeout_ms', 'start_deadline_ms',
   'queue_timeout_ms', 'ttl_ms', 'attempt', 'claims', 'publications', 'nonce', 'token', 'lease_seq',
   'cancel_by', 'cancel_reason', 'cancel_grace_ms', 'submitted_at', 'ready_at', 'started_at',
+  'on_lost', 'suspect_at', 'provisional',
 }
 
 -- The record's small fields, missing ones as ''; nil when there is no record.
@@ -182,6 +184,7 @@ local function leave(r)
     if not was_due then redis.call('ZREM', P .. 'parked:' .. r.queue, r.id) end
   elseif r.state == 'CLAIMED' or r.state == 'RUNNING' then
     redis.call('SREM', P .. 'leased', r.id)
+    if r.suspect_at ~= '' then count('locks_suspect', -1) end
     return
   end
   redis.call('ZREM', P .. 'deadlines', r.id)
@@ -212,7 +215,8 @@ local enter = {
   end,
   READY = function(r, at)
     redis.call('HSET', lock_key(r.lock), 'owner', r.id)
-    change(r, 'ready_at', at, 'nonce', '', 'publications', r.push == '1' and 1 or 0)
+    change(r, 'ready_at', at, 'nonce', '', 'publications', r.push == '1' and 1 or 0,
+      'suspect_at', '')
     if is_paused('queue', r.queue) then return park(r, at) end
     limit(r, 'start_deadline_ms', at)
     if r.push == '1' then push(r) end
@@ -249,16 +253,6 @@ move = function(r, to)
   if OWNING[from] and not OWNING[to] then release(r) end
 end
 
--- End a run that did not succeed: the reason is one stable word, the message a sentence.
-local function fail(r, to, reason, message)
-  change(r, 'failure_reason', reason, 'failure_message', message or '')
-  move(r, to)
-end
-
-local function end_cancelled(r)
-  fail(r, 'CANCELLED', 'Cancelled', r.cancel_reason)
-end
-
 -- --- claims -------------------------------------------------------------------------------------
 
 local function leased_by(r, nonce)
@@ -274,17 +268,6 @@ end
 local function describe_grant(r)
   return { 'OK', r.state, r.nonce, r.token, r.lock, int(number(r, 'attempt') + 1), r.timeout_ms,
     r.door }
-end
-
--- A claimed run that never started goes back to the outbox, is cancelled, or has been tried enough.
-local function hand_back(r)
-  if r.cancel_by ~= '' then
-    end_cancelled(r)
-  elseif number(r, 'claims') > FRUITLESS_CLAIMS then
-    fail(r, 'FAILED', 'StartFailed', 'claimed ' .. r.claims .. ' times and never started')
-  else
-    move(r, 'READY')
-  end
 end
 
 local function register(name, flags, body)

@@ -1,53 +1,100 @@
--- reassert: while unblessed, an agent restores the record of a started run the server has forgotten.
--- ARGV  id, nonce, token, attempt, worker, fingerprint, lock, policy, push, then the record's fields
+-- reassert: while unblessed, an agent restores what the server has forgotten of a run it started: that
+-- it is being executed, or how it ended.
+-- ARGV  id, nonce, token, attempt, worker, fingerprint, lock, policy, push, the outcome (see
+--       `note_outcome`; its state is '' while the run lives), then the record's fields
 -- reply verdict, state
 
-local function displace(lock, id)
-  local owner = redis.call('HGET', lock_key(lock), 'owner')
-  local other = owner and owner ~= id and fetch(owner)
-  if not other then return end
-  redis.call('DEL', lock_key(lock))
-  if other.state == 'READY' then
-    other.at_head = true
-    leave(other)
-    change(other, 'state', 'QUEUED')
-    count('runs|state=READY', -1)
-    count('runs|state=QUEUED')
-    enter.QUEUED(other, now())
-    emit(other)
-  else
-    fail(other, 'LOST', 'WorkerLost', 'run ' .. id .. ' had taken the lock before the restart')
-  end
-end
+local OUTCOME, FIELDS = 10, 17
 
-local function restore(id, args)
-  local r = blank(id, args, 10)
+local function blank_record(id, args)
+  local r = blank(id, args, FIELDS)
   local sequence = next_number('sequence')
-  change(r, 'state', 'RUNNING', 'sequence', sequence, 'submitted_at', now(), 'started_at', now(),
+  change(r, 'sequence', sequence, 'submitted_at', now(), 'started_at', now(),
     'fingerprint', args[6], 'lock', args[7], 'policy', args[8], 'push', args[9])
   redis.call('ZADD', P .. 'runs:' .. r.namespace, int(sequence), id)
-  count('runs|state=RUNNING')
   return r
 end
 
-register('reassert', {}, function(args)
-  local id, nonce = args[1], args[2]
-  local floor = math.max(tonumber(redis.call('HGET', P .. 'meta', 'token') or '0'), tonumber(args[3]))
-  redis.call('HSET', P .. 'meta', 'token', int(floor))
-  local r = fetch(id)
-  if is_blessed() or (r and not TRANSITIONS[r.state]) then return { 'DROP', r and r.state or '' } end
-  displace(r and r.lock or args[7], id)
-  if r and r.state ~= 'RUNNING' then
-    leave(r)
-    count('runs|state=' .. r.state, -1)
-    count('runs|state=RUNNING')
-    change(r, 'state', 'RUNNING', 'started_at', now())
-  elseif not r then
-    r = restore(id, args)
+local function claim_as(r, args)
+  change(r, 'nonce', args[2], 'token', args[3], 'attempt', args[4], 'worker', args[5])
+end
+
+-- Take the lock from a run that got it in a past the server now knows to be over. One that may have
+-- started is LOST provisionally: its own agent, or its own child, may know better until the blessing.
+local function displace(other, id)
+  redis.call('DEL', lock_key(other.lock))
+  if other.state == 'READY' then
+    other.at_head = true
+    correct(other, 'QUEUED')
+    enter.QUEUED(other, now())
+  else
+    correct(other, 'LOST')
+    change(other, 'provisional', '1', 'failure_reason', 'WorkerLost',
+      'failure_message', 'run ' .. id .. ' had taken the lock before the restart')
+    redis.call('SADD', P .. 'provisional', other.id)
+    enter.TERMINAL(other, now())
   end
-  change(r, 'nonce', nonce, 'token', args[3], 'attempt', args[4], 'worker', args[5], 'lease_seq', 1)
-  redis.call('HSET', lock_key(r.lock), 'owner', id, 'token', args[3])
-  redis.call('SADD', P .. 'leased', id)
+  emit(other)
+end
+
+local function other_owner(lock, id)
+  local owner = redis.call('HGET', lock_key(lock), 'owner')
+  return owner and owner ~= id and fetch(owner) or nil
+end
+
+local function is_newer(r, token)
+  local leased = r and (r.state == 'CLAIMED' or r.state == 'RUNNING')
+  return leased and number(r, 'token') > tonumber(token)
+end
+
+local function end_it(r, args)
+  if r and TRANSITIONS[r.state] and is_newer(r, args[3]) then return { 'DROP', r.state } end
+  local known = r ~= nil
+  r = r or blank_record(args[1], args)
+  claim_as(r, args)
+  if known and r.started_at == '' then change(r, 'started_at', now()) end
+  conclude(r, args, OUTCOME)
+  return { 'OK', r.state }
+end
+
+local function revive(r, args)
+  if not r then
+    r = blank_record(args[1], args)
+    count('runs|state=RUNNING')
+  elseif r.provisional ~= '' then
+    redis.call('HDEL', P .. 'run:' .. r.id, 'failure_reason', 'failure_message', 'finished_at')
+    redis.call('ZREM', P .. 'finished', r.id)
+    redis.call('SREM', P .. 'provisional', r.id)
+    change(r, 'provisional', '')
+    count('runs|state=RUNNING')
+  elseif r.state ~= 'RUNNING' then
+    correct(r, 'RUNNING')
+    change(r, 'started_at', now())
+  end
+  claim_as(r, args)
+  if r.suspect_at ~= '' then
+    count('locks_suspect', -1)
+    change(r, 'suspect_at', '')
+  end
+  change(r, 'state', 'RUNNING', 'lease_seq', 1)
+  redis.call('HSET', lock_key(r.lock), 'owner', r.id, 'token', args[3])
+  redis.call('SADD', P .. 'leased', r.id)
   emit(r)
   return { 'OK', r.state }
+end
+
+register('reassert', {}, function(args)
+  local id = args[1]
+  raise_token(args[3])
+  local r = fetch(id)
+  local over = r and not TRANSITIONS[r.state] and r.provisional == ''
+  if over and args[OUTCOME] == r.state and r.nonce == args[2] then return { 'OK', r.state } end
+  if is_blessed() or over then return { 'DROP', r and r.state or '' } end
+  if args[OUTCOME] ~= '' then return end_it(r, args) end
+  local other = other_owner(r and r.lock or args[7], id)
+  if is_newer(other, args[3]) or is_newer(r, args[3]) then
+    return { 'DROP', r and r.state or '' }
+  end
+  if other then displace(other, id) end
+  return revive(r, args)
 end)

@@ -1,0 +1,99 @@
+"""What a run is and how it ended, as text: for whoever must remember a run the ledger may forget.
+
+A message of ours carries what the broker's own fields do not say of its run, and a lease agent
+keeps the specification of every run its worker starts. The envelope is not part of it: a run that
+has started is never published again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import Any
+
+from singletrack.lifecycle import State
+from singletrack.locks import OnLost
+from singletrack.policies import Policy
+from singletrack.run import Door, Failure, Outcome, RunSpec, encode_json
+
+LARGEST = 100_000
+"""Characters. What is larger is not remembered: it would not fit into a packet to the agent."""
+
+_IN_MESSAGES = frozenset({"run_id", "task", "args", "kwargs", "queue"})
+_READ = {"args": tuple, "door": Door, "policy": Policy, "on_lost": OnLost}
+
+
+def to_header(spec: RunSpec) -> dict[str, Any]:
+    """What Celery's message of a run does not say of it."""
+    said = _to_fields(spec)
+    return {name: value for name, value in said.items() if name not in _IN_MESSAGES}
+
+
+def of_message(header: Mapping[str, Any], **said: Any) -> RunSpec:
+    """The run of a message: what its header holds, and what the broker's own fields say.
+
+    Raises:
+        ValueError: the header is not one of ours.
+    """
+    return _build({**header, **said})
+
+
+def write_spec(spec: RunSpec) -> str:
+    """As text; empty if that would be too large."""
+    return _unless_large(_to_fields(spec))
+
+
+def read_spec(text: str) -> RunSpec:
+    """What `write_spec` has written.
+
+    Raises:
+        ValueError: it was not.
+    """
+    return _build(json.loads(text))
+
+
+def write_outcome(outcome: Outcome) -> str:
+    """As text; empty if that would be too large."""
+    failure = outcome.failure
+    why = failure and [failure.reason, failure.message, failure.error_type, failure.traceback]
+    return _unless_large([outcome.state, outcome.result, why])
+
+
+def read_outcome(text: str) -> Outcome:
+    """What `write_outcome` has written.
+
+    Raises:
+        ValueError: it was not.
+    """
+    try:
+        state, result, why = json.loads(text)
+        failure = why and Failure(
+            reason=why[0], message=why[1], error_type=why[2], traceback=why[3]
+        )
+        return Outcome(state=State(state), result=result, failure=failure)
+    except (TypeError, IndexError, KeyError) as error:
+        raise ValueError(f"not an outcome: {error}") from error
+
+
+def _to_fields(spec: RunSpec) -> dict[str, Any]:
+    """Every field that does not have its default; equal specifications give equal fields."""
+    said = {}
+    for field in fields(RunSpec):
+        value = getattr(spec, field.name)
+        default = field.default if field.default_factory is MISSING else field.default_factory()
+        if value != default and field.name != "envelope":
+            said[field.name] = value
+    return said
+
+
+def _build(said: Mapping[str, Any]) -> RunSpec:
+    try:
+        return RunSpec(**{name: _READ[name](v) if name in _READ else v for name, v in said.items()})
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"not a run: {error}") from error
+
+
+def _unless_large(value: Any) -> str:
+    text = encode_json(value)
+    return text if len(text) <= LARGEST else ""

@@ -1,0 +1,227 @@
+"""`on_lost` Hold: a lock stays taken until somebody knows that its holder is dead."""
+
+from __future__ import annotations
+
+import pytest
+from conformance.ledgers import LOCK, LedgerUnderTest
+
+from singletrack import operations as ops
+from singletrack.lifecycle import State
+from singletrack.locks import OnLost
+from singletrack.operations import EndReply, Grant, LeaseAnswer, Verdict
+
+
+def suspect(ledger: LedgerUnderTest, run_id: str = "a") -> Grant:
+    grant = ledger.running(run_id, on_lost=OnLost.HOLD)
+    ledger.expire(grant)
+    return grant
+
+
+def confirm_dead(ledger: LedgerUnderTest, grant: Grant) -> EndReply:
+    why = "its container terminated with exit code 137"
+    return ledger.execute(ops.ConfirmDead(run_id=grant.run_id, nonce=grant.nonce, message=why))
+
+
+def release(ledger: LedgerUnderTest, token: int = 0) -> ops.ReleaseReply:
+    return ledger.execute(
+        ops.ReleaseLock(lock=LOCK, by="alice", reason="the rack has no power", token=token)
+    )
+
+
+def suspects(ledger: LedgerUnderTest) -> float:
+    return ledger.execute(ops.ReadCounters()).get("locks_suspect", 0)
+
+
+# --- suspicion ------------------------------------------------------------------------------------
+
+
+def test_a_held_lock_stays_taken_when_the_lease_ends(ledger: LedgerUnderTest) -> None:
+    grant = ledger.running("a", on_lost=OnLost.HOLD)
+    ledger.submit("b")
+    before = ledger.run("a").revision
+    assert ledger.expire(grant) == EndReply(verdict=Verdict.OK, state=State.RUNNING)
+    run = ledger.run("a")
+    assert run.suspect
+    assert run.revision > before
+    assert (ledger.lock().owner, ledger.lock().waiting) == ("a", ("b",))
+    assert suspects(ledger) == 1
+
+
+def test_a_lease_that_ends_again_is_no_news(ledger: LedgerUnderTest) -> None:
+    grant = suspect(ledger)
+    before = ledger.run("a")
+    assert ledger.expire(grant) == EndReply(verdict=Verdict.OK, state=State.RUNNING)
+    assert ledger.run("a") == before
+    assert ledger.execute(ops.ReadCounters())["leases_expired_total"] == 1
+    assert suspects(ledger) == 1
+
+
+def test_a_claimed_run_that_never_started_is_ready_again_all_the_same(
+    ledger: LedgerUnderTest,
+) -> None:
+    grant = ledger.claimed("a", on_lost=OnLost.HOLD)
+    assert ledger.expire(grant) == EndReply(verdict=Verdict.OK, state=State.READY)
+    assert not ledger.run("a").suspect
+
+
+def test_a_listed_run_shows_that_it_is_suspect(ledger: LedgerUnderTest) -> None:
+    suspect(ledger)
+    (run,) = ledger.execute(ops.ListRuns(namespace="default"))
+    assert run.suspect
+    assert run.spec.on_lost is OnLost.HOLD
+
+
+# --- how it ends ----------------------------------------------------------------------------------
+
+
+def test_a_holder_whose_worker_speaks_again_is_trusted_again(ledger: LedgerUnderTest) -> None:
+    grant = suspect(ledger)
+    before = ledger.run("a").revision
+    reply = ledger.execute(ops.Renew(agent="agent", leases=(("a", grant.nonce),)))
+    assert reply.answers == (LeaseAnswer(run_id="a", nonce=grant.nonce, verdict=Verdict.OK),)
+    run = ledger.run("a")
+    assert not run.suspect
+    assert run.revision > before
+    assert suspects(ledger) == 0
+    assert ledger.expire(grant, lease_seq=2).state is State.RUNNING
+    assert ledger.run("a").suspect
+
+
+def test_a_suspect_run_ends_as_its_own_child_says(ledger: LedgerUnderTest) -> None:
+    grant = suspect(ledger)
+    ledger.submit("b")
+    assert ledger.finish(grant) == EndReply(verdict=Verdict.OK, state=State.SUCCEEDED)
+    assert not ledger.run("a").suspect
+    assert ledger.lock().owner == "b"
+    assert suspects(ledger) == 0
+
+
+def test_a_suspect_run_is_lost_when_its_agent_has_ended_it(ledger: LedgerUnderTest) -> None:
+    grant = suspect(ledger)
+    ledger.submit("b")
+    assert ledger.child_gone(grant, ops.Cause.FENCED).state is State.LOST
+    assert ledger.lock().owner == "b"
+
+
+def test_a_suspect_run_can_be_handed_back_by_who_knows_that_it_never_ran(
+    ledger: LedgerUnderTest,
+) -> None:
+    grant = suspect(ledger)
+    assert ledger.not_started(grant).state is State.READY
+    assert ledger.run("a").suspect_at is None
+    assert suspects(ledger) == 0
+
+
+def test_a_cancelled_suspect_run_keeps_its_lock(ledger: LedgerUnderTest) -> None:
+    suspect(ledger)
+    assert ledger.cancel("a") == EndReply(verdict=Verdict.OK, state=State.RUNNING)
+    assert ledger.lock().owner == "a"
+
+
+@pytest.mark.parametrize("on_lost", list(OnLost))
+def test_a_process_confirmed_dead_loses_its_run_and_the_lock_moves_on(
+    ledger: LedgerUnderTest, on_lost: OnLost
+) -> None:
+    grant = ledger.running("a", on_lost=on_lost)
+    ledger.submit("b")
+    assert confirm_dead(ledger, grant) == EndReply(verdict=Verdict.OK, state=State.LOST)
+    failure = ledger.run("a").failure
+    assert failure
+    assert (failure.reason, "137" in failure.message) == ("WorkerLost", True)
+    assert ledger.lock().owner == "b"
+    assert confirm_dead(ledger, grant) == EndReply(verdict=Verdict.DROP, state=State.LOST)
+
+
+def test_a_suspect_process_confirmed_dead_is_no_suspect_any_more(
+    ledger: LedgerUnderTest,
+) -> None:
+    grant = suspect(ledger)
+    assert confirm_dead(ledger, grant).state is State.LOST
+    assert suspects(ledger) == 0
+
+
+def test_a_claim_confirmed_dead_is_ready_again(ledger: LedgerUnderTest) -> None:
+    grant = ledger.claimed("a")
+    assert confirm_dead(ledger, grant).state is State.READY
+
+
+def test_the_death_of_an_earlier_claim_changes_nothing(ledger: LedgerUnderTest) -> None:
+    old = ledger.claimed("a")
+    ledger.not_started(old)
+    ledger.claim("a")
+    assert confirm_dead(ledger, old) == EndReply(verdict=Verdict.DROP, state=State.CLAIMED)
+
+
+def test_no_death_counts_until_the_server_is_blessed(ledger: LedgerUnderTest) -> None:
+    grant = suspect(ledger)
+    ledger.restart()
+    assert confirm_dead(ledger, grant).verdict is Verdict.RECOVERING
+    assert release(ledger).verdict is Verdict.RECOVERING
+    assert ledger.run("a").suspect
+
+
+def test_a_suspect_run_that_is_reasserted_is_trusted_again(ledger: LedgerUnderTest) -> None:
+    grant = suspect(ledger)
+    ledger.restart()
+    assert ledger.reassert(grant, on_lost=OnLost.HOLD).verdict is Verdict.OK
+    assert not ledger.run("a").suspect
+    assert suspects(ledger) == 0
+
+
+# --- release --------------------------------------------------------------------------------------
+
+
+def test_a_human_can_release_a_suspect_lock_and_is_named(ledger: LedgerUnderTest) -> None:
+    grant = suspect(ledger)
+    ledger.submit("b")
+    reply = release(ledger, token=grant.token)
+    assert reply == ops.ReleaseReply(verdict=Verdict.OK, run_id="a", state=State.LOST)
+    failure = ledger.run("a").failure
+    assert failure
+    assert failure.reason == "WorkerUnreachable"
+    assert "alice" in failure.message
+    assert "the rack has no power" in failure.message
+    assert ledger.lock().owner == "b"
+    counters = ledger.execute(ops.ReadCounters())
+    assert counters["locks_released_total"] == 1
+    assert suspects(ledger) == 0
+
+
+def test_a_release_that_is_repeated_leaves_the_next_holder_alone(
+    ledger: LedgerUnderTest,
+) -> None:
+    grant = suspect(ledger)
+    ledger.submit("b")
+    release(ledger, token=grant.token)
+    again = release(ledger, token=grant.token)
+    assert again == ops.ReleaseReply(verdict=Verdict.DROP, run_id="b", state=State.READY)
+
+
+@pytest.mark.parametrize("on_lost", list(OnLost))
+def test_a_lock_that_is_not_suspect_cannot_be_released(
+    ledger: LedgerUnderTest, on_lost: OnLost
+) -> None:
+    ledger.running("a", on_lost=on_lost)
+    reply = release(ledger)
+    assert reply == ops.ReleaseReply(verdict=Verdict.DROP, run_id="a", state=State.RUNNING)
+    assert ledger.lock().owner == "a"
+
+
+def test_a_release_meant_for_an_earlier_holder_is_refused(ledger: LedgerUnderTest) -> None:
+    grant = suspect(ledger)
+    assert release(ledger, token=grant.token - 1).verdict is Verdict.DROP
+    assert ledger.run("a").suspect
+
+
+def test_there_is_nothing_to_release_where_nobody_holds(ledger: LedgerUnderTest) -> None:
+    assert release(ledger) == ops.ReleaseReply(verdict=Verdict.UNKNOWN)
+
+
+def test_a_worker_that_comes_back_after_the_release_is_told_to_end(
+    ledger: LedgerUnderTest,
+) -> None:
+    grant = suspect(ledger)
+    release(ledger)
+    reply = ledger.execute(ops.Renew(agent="agent", leases=(("a", grant.nonce),)))
+    assert reply.answers[0].verdict is Verdict.DROP
+    assert ledger.finish(grant) == EndReply(verdict=Verdict.DROP, state=State.LOST)
