@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import structlog
@@ -119,6 +119,11 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[
     str | None,
     Query(pattern=r"^[0-9a-f]{1,13}$", description="`next` of the page before; opaque."),
+]
+
+DryRun = Annotated[
+    Literal["All"] | None,
+    Query(alias="dryRun", description="`All`: say what would happen, and let nothing happen."),
 ]
 
 GUARDS: list[Any] = [Depends(no_foreign_origin)]

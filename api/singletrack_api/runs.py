@@ -21,6 +21,7 @@ from singletrack_api.dependencies import (
     GUARDS,
     JSON_ONLY,
     Cursor,
+    DryRun,
     IdempotencyKey,
     Limit,
     Namespace,
@@ -36,6 +37,7 @@ from singletrack_api.parts import Parts
 from singletrack_api.paths import RUN_ID
 from singletrack_api.schemas import (
     CancelRequest,
+    ForecastView,
     NotYet,
     RunCreate,
     RunList,
@@ -58,19 +60,30 @@ router = APIRouter(prefix="/v1/namespaces/{ns}/runs", tags=["runs"], dependencie
     operation_id="create_run",
     status_code=201,
     response_model=RunView | RunPending,
-    responses=described(200, RunView, "An earlier, equal request's run, or one Joined or Skipped")
+    responses=described(
+        200, RunView | ForecastView, "Nothing new executes: a repeat, Joined, Skipped, or a dry run"
+    )
     | problems(400, 404, 409, 413, 415, 422, 429, 503),
     dependencies=JSON_ONLY,
 )
 async def create_run(
-    parts: PartsHere, ns: Namespace, body: RunCreate, key: IdempotencyKey = None, wait: Wait = 0.0
+    parts: PartsHere,
+    ns: Namespace,
+    body: RunCreate,
+    key: IdempotencyKey = None,
+    wait: Wait = 0.0,
+    dry_run: DryRun = None,
 ) -> Response:
     """Start a run, or queue it.
 
     With an `Idempotency-Key` a repeated request is answered with the run of the first one. With
-    `Prefer: wait=10` the answer comes at the end of the run, or after ten seconds.
+    `Prefer: wait=10` the answer comes at the end of the run, or after ten seconds. With
+    `?dryRun=All` nothing happens, and the answer says what would.
     """
-    accepted = await parts.intake.submit(run_request(parts, ns, body, key))
+    request = run_request(parts, ns, body, key)
+    if dry_run:
+        return _json(views.forecast_view(await parts.intake.preview(request)))
+    accepted = await parts.intake.submit(request)
     remember_run(accepted.run_id)
     view = _pending_view(accepted, ns, body.task)
     with suppress(LedgerError):  # it is accepted, even if nobody can say more of it now

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from singletrack.lifecycle import Phase
-from singletrack.policies import Policy
+from singletrack.policies import Decision, Policy, Refusal
 from singletrack.run import Door
 from singletrack.settings import Durability
 from singletrack_api.fields import (
@@ -182,6 +182,23 @@ class RunPending(Shape):
     task: str
     phase: Literal["Pending"]
     celery_state: Literal["PENDING"]
+
+
+class ForecastView(Shape):
+    """What would become of a run."""
+
+    decision: Decision | None
+    """None if the run is recorded already, under the same idempotency key."""
+    recorded: Phase | None
+    """Where that recorded run is in its life."""
+    position: int | None
+    """Its place in line, 1 is next; None if it would not wait."""
+    reason: Refusal | None
+    """Why it would be refused."""
+    holder: HolderView | None
+    """Who holds the lock; for `join`, the run it would join."""
+    victims: list[HolderView]
+    """Who would be superseded or cancelled."""
 
 
 class NotYet(Shape):

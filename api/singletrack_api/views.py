@@ -10,8 +10,9 @@ import json
 from datetime import datetime
 from typing import Any
 
+from singletrack.errors import Holder
 from singletrack.lifecycle import VIEWS, State
-from singletrack.operations import LockStatus, Pause, QueueStatus
+from singletrack.operations import Forecast, LockStatus, Pause, QueueStatus
 from singletrack.run import Run
 
 
@@ -54,6 +55,18 @@ def run_summary(run: Run, outcome: Run | None = None) -> dict[str, Any]:
         "startTime": _time(run.started_at),
         "completionTime": _time(run.finished_at),
         "revision": run.revision,
+    }
+
+
+def forecast_view(forecast: Forecast) -> dict[str, Any]:
+    """What would become of a run."""
+    return {
+        "decision": forecast.decision,
+        "recorded": forecast.state and VIEWS[forecast.state].phase,
+        "position": forecast.position,
+        "reason": forecast.refusal,
+        "holder": forecast.holder and _holder(forecast.holder),
+        "victims": [_holder(victim) for victim in forecast.victims],
     }
 
 
@@ -114,6 +127,10 @@ def _owner(run: Run) -> dict[str, Any]:
     }
 
 
+def _holder(holder: Holder) -> dict[str, str]:
+    return {"id": holder.run_id, "name": holder.name}
+
+
 def _pause(pause: Pause | None) -> dict[str, Any] | None:
     if pause is None:
         return None
@@ -121,7 +138,7 @@ def _pause(pause: Pause | None) -> dict[str, Any] | None:
 
 
 def _lock(run: Run) -> dict[str, Any]:
-    holder = run.holder and {"id": run.holder.run_id, "name": run.holder.name}
+    holder = run.holder and _holder(run.holder)
     return {"key": run.spec.lock, "fencingToken": run.token, "holder": holder}
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from singletrack.admission import RunRequest
 from singletrack.errors import Holder, IntakeError, LockHeld, LockPaused, QueueFull
-from singletrack.operations import Submission
+from singletrack.operations import Forecast, Submission
 from singletrack.policies import Refusal
 from singletrack.run import Cancellation, Run
 
@@ -41,6 +41,15 @@ class Intake(Protocol):
             LockHeld, LockPaused, QueueFull: the policy refused; no resource and no live record is
                 left behind.
             IntakeUnavailable, LedgerUnavailable: it is not known whether it was accepted.
+        """
+        ...
+
+    async def preview(self, request: RunRequest) -> Forecast:
+        """What `submit` would do with this request now; nothing is recorded.
+
+        Raises:
+            TaskNotRegistered, InvalidParameters, ParametersTooLarge: it would be refused as that.
+            RunConflict: the id, or the name, belongs to a run with another content.
         """
         ...
 

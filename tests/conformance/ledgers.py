@@ -146,6 +146,10 @@ class LedgerUnderTest(ABC):
         """What a replica would have kept."""
 
     @abstractmethod
+    def everything(self) -> Any:
+        """All that is written down, to be compared with what is later."""
+
+    @abstractmethod
     def restart(self, back_to: Any = None) -> None:
         """Come back unblessed; with a snapshot, as a replica that was behind."""
 
@@ -168,6 +172,12 @@ class InMemory(LedgerUnderTest):
 
     def snapshot(self) -> Any:
         return self.memory.snapshot()
+
+    def everything(self) -> Any:
+        book = self.memory.snapshot()
+        book.micros = 0  # the clock of the last operation, also of one that only reads
+        fields = {name: getattr(book, name) for name in book.__slots__}
+        return fields | {"counters": vars(book.counters)}
 
     def restart(self, back_to: Any = None) -> None:
         self.memory.restart(back_to=back_to)
@@ -200,6 +210,10 @@ class OnServer(LedgerUnderTest):
 
     def snapshot(self) -> Any:
         return {key: self._binary.dump(key) for key in self._names()}
+
+    def everything(self) -> Any:
+        """Every key of the server, not only the ledger's own."""
+        return {key: self._binary.dump(key) for key in self._binary.keys("*")}
 
     def restart(self, back_to: Any = None) -> None:
         if back_to is not None:

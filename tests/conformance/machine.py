@@ -6,6 +6,7 @@ import time
 from typing import Any, TypeVar
 
 from conformance.chances import ACTIONS, ENDS, IDS, LOCKS, NEEDS, SELDOM, details, picks, requests
+from conformance.forecasts import came_true, concerned
 from conformance.promise import LEASED, Promise
 from conformance.twins import Twins
 from hypothesis import strategies as st
@@ -69,7 +70,10 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def submit(self, pick: int, detail: int) -> None:
         spec = self.specs[self.pick_run(pick, None)]
-        self.execute(ops.Submit(spec=spec, push=detail % 2 == 0))
+        forecast = self.execute(ops.Preview(spec=spec))
+        before = concerned(spec, self.twins)
+        submission = self.execute(ops.Submit(spec=spec, push=detail % 2 == 0))
+        came_true(forecast, spec, before, submission, self.twins)
 
     def cancel(self, pick: int, detail: int) -> None:
         why = Cancellation(by=f"user {detail}", reason="random", grace_seconds=1.5)

@@ -18,7 +18,16 @@ from singletrack.errors import RunConflict, RunNotFound, RunStarted, TaskNotRegi
 from singletrack.intake import Accepted, refused
 from singletrack.ledger import AsyncLedger
 from singletrack.lifecycle import State
-from singletrack.operations import Cancel, GetRun, ListTasks, Prioritise, Submit, Verdict
+from singletrack.operations import (
+    Cancel,
+    Forecast,
+    GetRun,
+    ListTasks,
+    Preview,
+    Prioritise,
+    Submit,
+    Verdict,
+)
 from singletrack.run import Cancellation, Run, RunSpec
 
 CATALOGUE_SECONDS = 5.0
@@ -81,9 +90,7 @@ class LedgerIntake:
         Raises:
             RunConflict: the id belongs to a run with another content.
         """
-        entry = await self._catalogue.find(request.task)
-        check_parameters(request, entry)
-        spec = resolve(request, entry, self._defaults)
+        spec = await self._specified(request)
         spec = replace(spec, envelope=self._broker.envelope(spec))
         submission = await self._ledger.execute(Submit(spec=spec, push=self._broker.in_ledger))
         known = None
@@ -93,6 +100,10 @@ class LedgerIntake:
             reason = known.failure.reason if known.failure else ""
             raise refused(reason, spec.lock, known.holder)
         return Accepted(run_id=spec.run_id, name=spec.name, submission=submission)
+
+    async def preview(self, request: RunRequest) -> Forecast:
+        """What would become of a request; see `singletrack.intake.Intake`."""
+        return await previewed(self._ledger, await self._specified(request))
 
     async def prioritise(self, run: Run, priority: int) -> Run:
         """Change the priority of a run; see `singletrack.intake.Intake`.
@@ -115,6 +126,11 @@ class LedgerIntake:
             raise RunNotFound(f"no run has the id {run.run_id!r}")
         return after
 
+    async def _specified(self, request: RunRequest) -> RunSpec:
+        entry = await self._catalogue.find(request.task)
+        check_parameters(request, entry)
+        return resolve(request, entry, self._defaults)
+
     async def _compared(self, spec: RunSpec) -> Run:
         """The run which has this id, if it is what was asked for.
 
@@ -126,6 +142,14 @@ class LedgerIntake:
         if known is None or _asked(known.spec) != _asked(spec):
             raise RunConflict(f"the id {spec.run_id!r} belongs to a run with other content")
         return known
+
+
+async def previewed(ledger: AsyncLedger, spec: RunSpec) -> Forecast:
+    """What the ledger would do with a run; see `Intake.preview`."""
+    forecast = await ledger.execute(Preview(spec=spec))
+    if forecast.verdict is Verdict.CONFLICT:
+        raise RunConflict(f"the id {spec.run_id!r} belongs to a run with other content")
+    return forecast
 
 
 async def prioritised(ledger: AsyncLedger, run_id: str, priority: int) -> Run:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from singletrack.operations.base import Operation
 from singletrack.operations.replies import (
     DueRun,
+    Forecast,
     LeaseView,
     LockStatus,
     ServerStatus,
 )
-from singletrack.run import Run
+from singletrack.run import Run, RunSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,13 @@ class GetLock(Operation[LockStatus]):
     """Who owns a lock and who waits."""
 
     lock: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview(Operation[Forecast]):
+    """What `Submit` would do with this run now; nothing is recorded."""
+
+    spec: RunSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

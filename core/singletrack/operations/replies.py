@@ -9,6 +9,7 @@ from datetime import datetime
 from singletrack.errors import Holder
 from singletrack.lifecycle import State
 from singletrack.operations.base import Verdict
+from singletrack.policies import Decision, Refusal
 from singletrack.run import Cancellation, Door
 
 
@@ -23,6 +24,25 @@ class Submission:
     """Who held the lock, unless it was free; for a JOINED run, the run it joined."""
     grant: Grant | None = None
     """Set when the submission asked for a claim and got it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What would become of a run, were it submitted now."""
+
+    verdict: Verdict
+    """CONFLICT: the id is taken by a run with other content."""
+    decision: Decision | None = None
+    """None when a run with this id is recorded: submitting it again would change nothing."""
+    state: State | None = None
+    """Of the run that is recorded."""
+    position: int | None = None
+    """Its place in the waiting list, 1 for the first; None if it would not wait."""
+    refusal: Refusal | None = None
+    holder: Holder | None = None
+    """Who holds the lock; for a run that would join, the run it would join."""
+    victims: tuple[Holder, ...] = ()
+    """Who would be superseded or cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ from singletrack.errors import (
     TaskNotRegistered,
 )
 from singletrack.lifecycle import State
-from singletrack.policies import Policy
+from singletrack.policies import Decision, Policy
 from singletrack.run import Cancellation, Door
 
 
@@ -221,6 +221,27 @@ async def test_a_cancel_stands_in_both_places(
     shown = cluster.get(accepted.name)
     assert shown is not None
     assert shown["spec"]["cancel"] == {"gracePeriodSeconds": 1, "reason": "wrong month"}
+
+
+async def test_a_preview_creates_nothing_and_tells_what_the_ledger_would_do(
+    cluster: Cluster, intake: KubernetesIntake, worker: HandWorker
+) -> None:
+    assert (await intake.preview(a_request(cluster))).decision is Decision.START
+    assert names(cluster) == []
+    worker.start(cluster.create(taskrun("holder")))
+    forecast = await intake.preview(a_request(cluster, policy=Policy.JOIN))
+    assert forecast.decision is Decision.JOIN
+    assert forecast.holder is not None
+    assert forecast.holder.name == "holder"
+    assert names(cluster) == ["taskrun.singletrack.dev/holder"]
+
+
+async def test_a_preview_of_a_name_that_exists_shows_the_run_there_is(
+    cluster: Cluster, intake: KubernetesIntake
+) -> None:
+    accepted = await intake.submit(a_request(cluster, name="monthly"))
+    forecast = await intake.preview(a_request(cluster, name="monthly"))
+    assert (forecast.decision, forecast.state) == (None, accepted.submission.state)
 
 
 async def test_a_priority_is_changed_in_both_places_until_the_start(

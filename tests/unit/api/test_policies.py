@@ -14,6 +14,7 @@ from singletrack.lifecycle import State
 from singletrack.operations import Grant
 from singletrack.policies import Policy
 from singletrack.run import Failure, Outcome, RunSpec
+from singletrack_api.schemas import ForecastView
 
 RUNS = "/v1/namespaces/default/runs"
 FAILURE = Failure(reason="TaskError", message="no", traceback="Traceback…")
@@ -260,3 +261,73 @@ async def test_a_repeated_key_is_the_same_run_after_its_priority_was_changed(
     await client.patch(first.headers["location"], json={"priority": 5})
     again = await client.post(RUNS, json=body("Queue"), headers=key)
     assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
+
+
+# --- dry run --------------------------------------------------------------------------------------
+
+DRY = f"{RUNS}?dryRun=All"
+NOTHING = {
+    "decision": None,
+    "recorded": None,
+    "position": None,
+    "reason": None,
+    "holder": None,
+    "victims": [],
+}
+THE_HOLDER = {"id": "holder", "name": "monthly"}
+
+
+async def test_a_dry_run_on_a_free_lock_says_that_it_would_start_and_starts_nothing(
+    client: httpx2.AsyncClient, ledger: Any
+) -> None:
+    answer = await client.post(DRY, json=body())
+    assert (answer.status_code, answer.json()) == (200, NOTHING | {"decision": "start"})
+    assert not ledger.submitted
+    assert (await client.get(RUNS)).json()["items"] == []
+    assert (await client.get("/status")).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        ("Queue", {"decision": "wait", "position": 1}),
+        ("QueueLatest", {"decision": "supersede", "position": 1}),
+        ("Replace", {"decision": "replace", "position": 1, "victims": [THE_HOLDER]}),
+        ("Reject", {"decision": "reject", "reason": "LockHeld"}),
+        ("Join", {"decision": "join"}),
+        ("Skip", {"decision": "skip"}),
+    ],
+)
+async def test_a_dry_run_tells_what_each_policy_would_do(
+    client: httpx2.AsyncClient, ledger: Any, holder: Grant, policy: str, told: dict[str, Any]
+) -> None:
+    answer = await client.post(DRY, json=body(policy))
+    ForecastView.model_validate_json(answer.content)
+    assert (answer.status_code, answer.json()) == (200, NOTHING | {"holder": THE_HOLDER} | told)
+    assert not ledger.submitted
+
+
+async def test_a_dry_run_of_a_repeated_key_shows_the_run_there_is(
+    client: httpx2.AsyncClient, holder: Grant
+) -> None:
+    key = {"Idempotency-Key": "k"}
+    await client.post(RUNS, json=body("Queue"), headers=key)
+    answer = await client.post(DRY, json=body("Queue"), headers=key)
+    assert answer.json() == NOTHING | {"recorded": "Queued"}
+    other = await client.post(DRY, json=body("Skip"), headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"), [({"task": "nobody"}, 404), ({"params": {"name": 5}}, 422)]
+)
+async def test_a_dry_run_is_checked_like_a_real_one(
+    client: httpx2.AsyncClient, wrong: dict[str, Any], status: int
+) -> None:
+    assert (await client.post(DRY, json=body() | wrong)).status_code == status
+
+
+async def test_there_is_one_kind_of_dry_run(client: httpx2.AsyncClient, ledger: Any) -> None:
+    answer = await client.post(f"{RUNS}?dryRun=true", json=body())
+    assert answer.status_code == 400
+    assert not ledger.submitted

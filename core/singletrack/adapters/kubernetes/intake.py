@@ -19,7 +19,7 @@ from singletrack.adapters.kubernetes.errors import (
     NotFound,
 )
 from singletrack.adapters.kubernetes.taskruns import TaskRuns
-from singletrack.adapters.ledger_intake import CachedCatalogue, prioritised
+from singletrack.adapters.ledger_intake import CachedCatalogue, previewed, prioritised
 from singletrack.admission import Defaults, RunRequest, check_parameters, resolve
 from singletrack.broker import Broker
 from singletrack.catalogue import CatalogueEntry
@@ -37,7 +37,15 @@ from singletrack.errors import (
 from singletrack.intake import Accepted, refused
 from singletrack.ledger import AsyncLedger
 from singletrack.lifecycle import NOT_STARTED, VIEWS, State
-from singletrack.operations import Cancel, GetLock, GetRun, Submission, Submit, Verdict
+from singletrack.operations import (
+    Cancel,
+    Forecast,
+    GetLock,
+    GetRun,
+    Submission,
+    Submit,
+    Verdict,
+)
 from singletrack.policies import Decision, LockView
 from singletrack.run import Cancellation, Run, RunSpec
 
@@ -65,11 +73,7 @@ class KubernetesIntake:
         Raises:
             RunConflict: a TaskRun of that name asks for something else.
         """
-        entry = await self._catalogue.find(request.task)
-        if request.args:
-            raise InvalidParameters("a TaskRun takes its parameters by name only")
-        check_parameters(request, entry)
-        resolved = resolve(request, entry, self._defaults)
+        entry, resolved = await self._resolved(request)
         await self._probe(resolved)
         taskrun = await self._create(request, resolved)
         if taskrun.finished:
@@ -77,6 +81,18 @@ class KubernetesIntake:
         else:
             submission = await self._submit(taskrun, entry)
         return Accepted(run_id=taskrun.uid, name=taskrun.name, submission=submission)
+
+    async def preview(self, request: RunRequest) -> Forecast:
+        """What would become of a request; the API server looks at the TaskRun as well.
+
+        See `singletrack.intake.Intake`.
+        """
+        entry, resolved = await self._resolved(request)
+        taskrun = await self._create(request, resolved, dry_run=True)
+        if taskrun.finished:
+            return Forecast(verdict=Verdict.OK, state=_state_of(taskrun))
+        spec = resolve(manifest.to_request(taskrun), entry, self._defaults)
+        return await previewed(self._ledger, spec)
 
     async def prioritise(self, run: Run, priority: int) -> Run:
         """Change the priority of a run; see `singletrack.intake.Intake`.
@@ -129,9 +145,19 @@ class KubernetesIntake:
             holder = Holder(owner.run_id, owner.spec.name) if owner else None
             raise refused(policies.why_refused(resolved.policy, view), resolved.lock, holder)
 
-    async def _create(self, request: RunRequest, resolved: RunSpec) -> TaskRun:
+    async def _resolved(self, request: RunRequest) -> tuple[CatalogueEntry, RunSpec]:
+        entry = await self._catalogue.find(request.task)
+        if request.args:
+            raise InvalidParameters("a TaskRun takes its parameters by name only")
+        check_parameters(request, entry)
+        return entry, resolve(request, entry, self._defaults)
+
+    async def _create(
+        self, request: RunRequest, resolved: RunSpec, *, dry_run: bool = False
+    ) -> TaskRun:
+        made = manifest.build(request, resolved)
         try:
-            return await self._taskruns.create(manifest.build(request, resolved))
+            return await self._taskruns.create(made, dry_run=dry_run)
         except Conflict as error:
             return await self._same_as_before(request, resolved, error)
         except (Invalid, NotFound) as error:

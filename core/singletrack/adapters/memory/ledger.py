@@ -13,6 +13,7 @@ from singletrack import operations as ops
 from singletrack.adapters.memory import (
     keeping,
     pausing,
+    previewing,
     reading,
     recovering,
     running,
@@ -56,6 +57,7 @@ HANDLERS: dict[type, Callable[[Book, Any], Any]] = {
     ops.GetRun: reading.get_run,
     ops.ListRuns: reading.list_runs,
     ops.LatestRun: reading.latest_run,
+    ops.Preview: previewing.preview,
     ops.GetLock: reading.get_lock,
     ops.ListDue: reading.list_due,
     ops.ListLeases: reading.list_leases,

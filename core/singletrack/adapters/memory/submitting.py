@@ -43,7 +43,7 @@ def submit(book: Book, op: ops.Submit) -> ops.Submission:
         verdict=Verdict.OK,
         state=record.run.state,
         created=True,
-        holder=record.run.holder or (_holder(owner) if owner else None),
+        holder=record.run.holder or (holder_of(owner) if owner else None),
         grant=describe_grant(record.run) if record.run.state is State.CLAIMED else None,
     )
 
@@ -78,7 +78,7 @@ def _known(record: Record, spec: RunSpec, nonce: str) -> ops.Submission:
 
 
 def _decided(book: Book, op: ops.Submit, spec: RunSpec, owner: Record | None) -> Record:
-    decision = _decision(book, spec, owner)
+    decision = decision_on(book, spec, owner)
     if decision is Decision.START:
         return _started(book, op, spec)
     if decision in _AT_ONCE:
@@ -90,11 +90,11 @@ def _decided(book: Book, op: ops.Submit, spec: RunSpec, owner: Record | None) ->
     return book.create(spec, State.QUEUED, push=op.push)
 
 
-def _decision(book: Book, spec: RunSpec, owner: Record | None) -> Decision:
-    return decide(spec.policy, _view(book, spec, owner), max_queue=spec.max_queue)
+def decision_on(book: Book, spec: RunSpec, owner: Record | None) -> Decision:
+    return decide(spec.policy, view_of(book, spec, owner), max_queue=spec.max_queue)
 
 
-def _view(book: Book, spec: RunSpec, owner: Record | None) -> LockView:
+def view_of(book: Book, spec: RunSpec, owner: Record | None) -> LockView:
     return LockView(
         held=owner is not None,
         paused=spec.lock in book.paused_locks,
@@ -112,8 +112,8 @@ def _started(book: Book, op: ops.Submit, spec: RunSpec) -> Record:
 
 def _ended(book: Book, spec: RunSpec, decision: Decision, owner: Record | None) -> Record:
     """A run that ends at once, because of another one or of a pause."""
-    other = _joined_by(book, spec, owner) if decision is Decision.JOIN else owner
-    holder, why = _holder(other) if other else None, None
+    other = joined_by(book, spec, owner) if decision is Decision.JOIN else owner
+    holder, why = holder_of(other) if other else None, None
     if decision is Decision.REJECT:
         why = _refusal(book, spec, owner)
     elif decision is Decision.SKIP:
@@ -121,7 +121,7 @@ def _ended(book: Book, spec: RunSpec, decision: Decision, owner: Record | None) 
     return book.create(spec, _AT_ONCE[decision], push=False, holder=holder, failure=why)
 
 
-def _joined_by(book: Book, spec: RunSpec, owner: Record | None) -> Record:
+def joined_by(book: Book, spec: RunSpec, owner: Record | None) -> Record:
     """The run a joining one stands for."""
     working = owner is not None and owner.run.cancellation is None
     return owner if owner and working else book.waiting(spec.lock)[0]
@@ -147,11 +147,11 @@ def _replacing(book: Book, op: ops.Submit, spec: RunSpec, owner: Record | None) 
 
 
 def _refusal(book: Book, spec: RunSpec, owner: Record | None) -> Failure:
-    reason = why_refused(spec.policy, _view(book, spec, owner))
+    reason = why_refused(spec.policy, view_of(book, spec, owner))
     if reason is Refusal.QUEUE_FULL:
         message = f"{spec.max_queue} runs already wait for lock {spec.lock}"
     else:
-        message = _taken(spec, _holder(owner) if owner else None)
+        message = _taken(spec, holder_of(owner) if owner else None)
     return Failure(reason=reason, message=message)
 
 
@@ -159,5 +159,5 @@ def _taken(spec: RunSpec, holder: Holder | None) -> str:
     return f"lock {spec.lock} is {f'held by run {holder}' if holder else 'paused'}"
 
 
-def _holder(owner: Record) -> Holder:
+def holder_of(owner: Record) -> Holder:
     return Holder(owner.run.run_id, owner.run.spec.name)

@@ -17,6 +17,14 @@ def submit(op: ops.Submit) -> list[str]:
     return [*head, op.claim_nonce, op.worker, *records.spec_fields(spec)]
 
 
+def preview(op: ops.Preview) -> list[str]:
+    spec = op.spec
+    max_queue = "" if spec.max_queue is None else str(spec.max_queue)
+    point_ms = str(round(spec.priority_point_seconds * 1000))
+    head = [spec.run_id, spec.fingerprint, spec.lock, spec.policy]
+    return [*head, max_queue, str(spec.priority), point_ms]
+
+
 def finish(op: ops.Finish) -> list[str]:
     return [op.run_id, op.nonce, *outcome(op.outcome), celery_meta(op)]
 

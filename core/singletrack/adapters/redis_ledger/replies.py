@@ -9,6 +9,7 @@ from singletrack.adapters.redis_ledger import records
 from singletrack.errors import Holder
 from singletrack.lifecycle import State
 from singletrack.operations import Verdict
+from singletrack.policies import Decision, Refusal
 from singletrack.run import Door
 
 
@@ -28,6 +29,19 @@ def submission(op: ops.Submit, reply: list[str]) -> ops.Submission:
         created=created == "1",
         holder=read_holder(holder_id, holder_name),
         grant=read_grant(op.spec.run_id, grant) if grant else None,
+    )
+
+
+def forecast(_op: Any, reply: list[Any]) -> ops.Forecast:
+    verdict, state, decision, place, refusal, holder_id, holder_name, *victims = reply
+    return ops.Forecast(
+        verdict=Verdict(verdict),
+        decision=Decision(decision) if decision else None,
+        state=read_state(state),
+        position=int(place) or None,
+        refusal=Refusal(refusal) if refusal else None,
+        holder=read_holder(holder_id, holder_name),
+        victims=tuple(map(Holder, victims[::2], victims[1::2])),
     )
 
 

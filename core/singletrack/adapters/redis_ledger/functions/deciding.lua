@@ -1,5 +1,5 @@
 -- What happens to a new run whose lock is held or paused: `singletrack.policies.decide`, said again for the
--- server. Pure reads; `submit` carries out what is decided here.
+-- server. Pure reads; `submit` carries out what is decided here, `preview` only tells.
 
 local function holder_of(lock)
   local owner = redis.call('HGET', lock_key(lock), 'owner')
@@ -42,6 +42,11 @@ end
 local function decide(policy, seen, max_queue)
   if not seen.holder and not seen.paused then return 'start' end
   return by_policy[policy](seen, max_queue)
+end
+
+local function why_refused(policy, seen)
+  if policy == 'Queue' then return 'QueueFull' end
+  return seen.holder and 'LockHeld' or 'LockPaused'
 end
 
 -- The run a joining one stands for.

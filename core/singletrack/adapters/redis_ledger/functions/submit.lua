@@ -30,12 +30,10 @@ local function taken(r, holder)
 end
 
 local function refuse(r, seen)
+  local reason = why_refused(r.policy, seen)
+  local full = reason == 'QueueFull' and r.max_queue .. ' runs already wait for lock ' .. r.lock
   point_at(r, seen.holder)
-  if r.policy == 'Queue' then
-    fail(r, 'REJECTED', 'QueueFull', r.max_queue .. ' runs already wait for lock ' .. r.lock)
-  else
-    fail(r, 'REJECTED', seen.holder and 'LockHeld' or 'LockPaused', taken(r, seen.holder))
-  end
+  fail(r, 'REJECTED', reason, full or taken(r, seen.holder))
 end
 
 local function replace(r, seen)
