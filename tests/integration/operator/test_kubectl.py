@@ -95,7 +95,7 @@ def test_describe_tells_of_a_failure(cluster: Cluster, worker: HandWorker) -> No
 def test_explain_knows_every_field_of_the_lock(cluster: Cluster) -> None:
     told = cluster.do("explain", "taskrun.spec.lock")
 
-    for field in ("key", "policy", "maxQueue", "Reject, Queue, Replace"):
+    for field in ("key", "policy", "maxQueue", "Reject, Queue, QueueLatest, Replace"):
         assert field in told
     assert "at most one valid lease" in cluster.do("explain", "taskrun").lower().replace(
         "\n   ", ""
