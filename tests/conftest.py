@@ -11,6 +11,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+# Projects whose own tests run in processes of their own.
+collect_ignore = ["projects"]
+
 pytest_plugins = ["support.redis_servers", "support.local_platform"]
 
 # Without the last, every process a test starts would compile its modules anew.

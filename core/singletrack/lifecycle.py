@@ -55,6 +55,8 @@ class View:
     phase: Phase
     celery: str
     outcome: str | None = None
+    celery_error: str = ""
+    """What `.get()` raises, in `celery.exceptions`, where no error of the task ended the run."""
 
 
 VIEWS: dict[State, View] = {
@@ -64,11 +66,11 @@ VIEWS: dict[State, View] = {
     State.RUNNING: View(Phase.RUNNING, "STARTED"),
     State.SUCCEEDED: View(Phase.SUCCEEDED, "SUCCESS", "succeeded"),
     State.FAILED: View(Phase.FAILED, "FAILURE", "failed"),
-    State.TIMED_OUT: View(Phase.TIMED_OUT, "FAILURE", "timed_out"),
-    State.LOST: View(Phase.LOST, "FAILURE", "lost"),
-    State.CANCELLED: View(Phase.CANCELLED, "REVOKED", "cancelled"),
-    State.SUPERSEDED: View(Phase.SUPERSEDED, "REVOKED", "superseded"),
-    State.EXPIRED: View(Phase.EXPIRED, "REVOKED", "expired"),
+    State.TIMED_OUT: View(Phase.TIMED_OUT, "FAILURE", "timed_out", "TimeLimitExceeded"),
+    State.LOST: View(Phase.LOST, "FAILURE", "lost", "WorkerLostError"),
+    State.CANCELLED: View(Phase.CANCELLED, "REVOKED", "cancelled", "TaskRevokedError"),
+    State.SUPERSEDED: View(Phase.SUPERSEDED, "REVOKED", "superseded", "TaskRevokedError"),
+    State.EXPIRED: View(Phase.EXPIRED, "REVOKED", "expired", "TaskRevokedError"),
     State.REJECTED: View(Phase.REJECTED, "REJECTED", "rejected"),
     State.SKIPPED: View(Phase.SKIPPED, "REJECTED", "skipped"),
     State.JOINED: View(Phase.JOINED, "PENDING", "joined"),

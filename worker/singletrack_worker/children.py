@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 
 import structlog
 from celery import Celery
@@ -14,7 +15,6 @@ from singletrack_worker.agent.client import AgentClient, AgentError
 from singletrack_worker.agent.processes import become_subreaper
 from singletrack_worker.execute import Executor
 from singletrack_worker.main_process import MainProcess
-from singletrack_worker.runtime import Runtime
 
 log = structlog.get_logger()
 
@@ -28,14 +28,7 @@ def start_child(app: Celery, main: MainProcess) -> None:
     become_subreaper()
     ledger = RedisLedger.from_settings(main.runtime.settings.ledger)
     ledger.use(main.runtime.ledger.capabilities)
-    executor = Executor(
-        Runtime(
-            settings=main.runtime.settings,
-            ledger=ledger,
-            agent=agent,
-            worker=main.runtime.worker,
-        )
-    )
+    executor = Executor(replace(main.runtime, ledger=ledger, agent=agent))
     for task in app.tasks.values():
         if declaration_of(task) is not None:
             task.__trace__ = executor.wrap(task, task.__trace__)

@@ -217,7 +217,7 @@ class Executor:
             run_id=claimed.run_id,
             nonce=claimed.nonce,
             outcome=outcome,
-            celery_meta=claimed.door == Door.PRODUCER,
+            celery_meta=claimed.door == Door.PRODUCER and self._runtime.tells_celery,
         )
         # Once its code is over, an outage may last longer than the lease: the agent is told so.
         reply = self._repeat(finish, in_outage=lambda: self._tell_leaving(claimed))

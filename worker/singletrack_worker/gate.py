@@ -110,7 +110,12 @@ class Gate:
     def _submit(self, message: Message, spec: RunSpec) -> Grant | None:
         """Record a producer's run: claimed at once if its lock is free, parked if it is held."""
         submission = self._runtime.ledger.execute(
-            ops.Submit(spec=spec, push=True, claim_nonce=_nonce(), worker=self._runtime.worker)
+            ops.Submit(
+                spec=spec,
+                push=self._runtime.pushes,
+                claim_nonce=_nonce(),
+                worker=self._runtime.worker,
+            )
         )
         if submission.verdict is Verdict.OK and not (submission.created or submission.grant):
             return self._claim(message)  # the message came twice, or its claim was handed back
@@ -136,10 +141,10 @@ class Gate:
     def _end(self, message: Message, outcome: Outcome) -> None:
         """Record a run that ends without having been started."""
         spec, nonce = refused(message, self._runtime.settings.run.namespace), _nonce()
-        ledger = self._runtime.ledger
+        ledger, told = self._runtime.ledger, self._runtime.tells_celery
         ledger.execute(ops.Submit(spec=spec, claim_nonce=nonce, worker=self._runtime.worker))
         ledger.execute(
-            ops.Finish(run_id=spec.run_id, nonce=nonce, outcome=outcome, celery_meta=True)
+            ops.Finish(run_id=spec.run_id, nonce=nonce, outcome=outcome, celery_meta=told)
         )
 
     def _watched(self, grant: Grant, sent_at: float, spec: RunSpec | None) -> Decision:

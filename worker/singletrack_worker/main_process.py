@@ -17,6 +17,7 @@ from celery.worker import state
 from singletrack import failpoints
 from singletrack import operations as ops
 from singletrack.adapters import machine
+from singletrack.adapters.celery_broker import shares_server
 from singletrack.adapters.redis_ledger import RedisLedger
 from singletrack.errors import LedgerError, SingletrackError
 from singletrack.settings import Settings
@@ -76,8 +77,14 @@ class MainProcess:
         become_subreaper()
         agent = spawn_agent(settings, controller.hostname)
         log.info("worker_starting", worker=controller.hostname, ledger=found.summary)
+        conf = controller.app.conf
         runtime = Runtime(
-            settings=settings, ledger=ledger, agent=agent.client, worker=controller.hostname
+            settings=settings,
+            ledger=ledger,
+            agent=agent.client,
+            worker=controller.hostname,
+            pushes=shares_server(conf.broker_url or "", settings.ledger.redis_url),
+            tells_celery=conf.result_serializer == "json",
         )
         main = cls(controller.app, runtime, agent)
         main.register_tasks()

@@ -16,7 +16,9 @@ from typing import Any
 import structlog
 from celery import states
 from celery.app import backends
+from celery.backends.base import DisabledBackend
 from celery.exceptions import TimeoutError as CeleryTimeoutError
+from celery.result import ResultSet
 
 from singletrack.errors import LedgerError
 from singletrack_worker.attached import installed_in
@@ -79,27 +81,41 @@ class _AsksLedger:
 
     def wait_for_pending(self, result: Any, timeout: float | None = None, **options: Any) -> Any:
         """Wait where the result will be. Who has only an id cannot know, so look now and then."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
         patience = _FIRST_LOOK_SECONDS
         while True:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            last = left is not None and left <= patience
+            left = max(0.0, deadline - time.monotonic())
             try:
                 return super().wait_for_pending(  # type: ignore[misc]
-                    result, timeout=left if last else patience, **options
+                    result, timeout=min(left, patience), **options
                 )
-            except CeleryTimeoutError:
-                # A task may have raised that very error.
-                if result._cache:
+            except (NotImplementedError, CeleryTimeoutError):  # no backend, or not yet
+                if result._cache:  # then it is the task's own error
                     raise
                 if self._in_ledger(result.id):
-                    left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                    return ledger_backend_of(self.app).wait_for_pending(
-                        result, timeout=left, **options
-                    )
-                if last:
+                    return self._wait_in_ledger(result, deadline, **options)
+                if left <= patience or isinstance(self, DisabledBackend):
                     raise
             patience = min(2 * patience, _LAST_LOOK_SECONDS)
+
+    def _wait_in_ledger(self, result: Any, deadline: float, **options: Any) -> Any:
+        left = deadline - time.monotonic()
+        return ledger_backend_of(self.app).wait_for_pending(
+            result, timeout=None if left == float("inf") else max(0.0, left), **options
+        )
+
+    def iter_native(self, result: Any, **options: Any) -> Iterator[tuple[str, Any]]:
+        """Celery asks one backend for all results of a set; those in the ledger come last."""
+        theirs = [r for r in result.results if not _is_in_ledger(r)]
+        if len(theirs) == len(result.results):
+            yield from super().iter_native(result, **options)  # type: ignore[misc]
+            return
+        deadline = time.monotonic() + (options.get("timeout") or float("inf"))
+        if theirs:
+            yield from super().iter_native(ResultSet(theirs), **options)  # type: ignore[misc]
+        for other in filter(_is_in_ledger, result.results):
+            self._wait_in_ledger(other, deadline, propagate=False)
+            yield other.id, other._cache
 
     def on_task_call(self, producer: Any, task_id: str) -> Any:
         """Celery announces a message; some backends listen for its result from now on."""
@@ -122,3 +138,7 @@ class _AsksLedger:
             log.warning("ledger_unavailable", run=task_id, error=str(error))
             self._silent_until = time.monotonic() + _SILENCE_SECONDS
             return None
+
+
+def _is_in_ledger(result: Any) -> bool:
+    return isinstance(getattr(result, "backend", None), LedgerBackend)

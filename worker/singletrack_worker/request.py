@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from celery import signals
+from celery.platforms import signals as signal_numbers
 from celery.worker import state
 from celery.worker.request import Request
 
@@ -44,6 +46,8 @@ _CANVAS = (
 class GatedRequest(Request):
     """A request that reaches the pool only with a claim."""
 
+    _told_revoked = False
+
     def revoked(self) -> bool:
         if self._expired():
             self._record_expiry()
@@ -68,12 +72,27 @@ class GatedRequest(Request):
         except Exception:  # as above
             log.exception("expiry_not_recorded", run=self.id)
 
+    def tell_revoked(self, signal: str) -> None:
+        """Tell the project, as Celery's own revoke does, that a started run is being stopped."""
+        if self._told_revoked:
+            return
+        self._told_revoked = True
+        this: Any = self
+        number = signal_numbers.signum(signal or "TERM")
+        this.send_event("task-revoked", terminated=True, signum=number, expired=False)
+        signals.task_revoked.send(
+            self.task, request=this._context, terminated=True, signum=number, expired=False
+        )
+
     def on_success(self, failed__retval__runtime: Any, **kwargs: Any) -> Any:
         self._forget_claim()
         return super().on_success(failed__retval__runtime, **kwargs)
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
         self._forget_claim()
+        if self._told_revoked:  # a second end of it would be news that is not true
+            state.task_ready(self)
+            return None
         return super().on_failure(exc_info, *args, **kwargs)
 
     def _admitted(self) -> bool:

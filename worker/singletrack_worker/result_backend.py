@@ -10,7 +10,7 @@ import time
 from functools import cached_property
 from typing import Any
 
-from celery import states
+from celery import exceptions, states
 from celery.backends.base import BaseBackend
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 from kombu.exceptions import EncodeError as CeleryEncodeError
@@ -18,6 +18,7 @@ from kombu.exceptions import EncodeError as CeleryEncodeError
 from singletrack.adapters.redis_ledger import RedisLedger
 from singletrack.errors import EncodeError
 from singletrack.joining import joined_id, outcome_of
+from singletrack.lifecycle import VIEWS
 from singletrack.operations import GetRun
 from singletrack.run import Failure, Run, encode_json
 from singletrack.settings import LedgerSettings, Settings
@@ -118,7 +119,7 @@ class LedgerBackend(BaseBackend):
         failure = run.failure
         result: Any = json.loads(run.result) if run.result is not None else None
         if failure and run.terminal:
-            result = self._exception(failure)
+            result = self._exception(failure, VIEWS[run.state].celery_error)
         elif run.celery_state == states.STARTED:
             result = {"hostname": run.worker}
         return {
@@ -132,8 +133,10 @@ class LedgerBackend(BaseBackend):
             "worker": run.worker,
         }
 
-    def _exception(self, failure: Failure) -> Exception:
+    def _exception(self, failure: Failure, celerys: str) -> Exception:
         """The error as `.get()` raises it: the task's own class where it is known here."""
+        if celerys and not failure.error_type:
+            return getattr(exceptions, celerys)(failure.message)  # type: ignore[no-any-return]
         module, _, name = failure.error_type.rpartition(".")
         found = self.exception_to_python(
             {

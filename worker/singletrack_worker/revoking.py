@@ -19,6 +19,7 @@ from singletrack.lifecycle import State
 from singletrack.operations import Cancel, GetRun, Verdict
 from singletrack.run import Cancellation
 from singletrack_worker.gated_task import GatedTask
+from singletrack_worker.request import GatedRequest
 from singletrack_worker.runtime import Runtime
 
 log = structlog.get_logger()
@@ -73,5 +74,8 @@ def _cancel(runtime: Runtime, run_id: str, *, terminate: bool, signal: str) -> b
     except LedgerError as error:
         log.warning("revoke_failed", run=run_id, error=str(error))
         return True
+    request = worker_state.requests.get(run_id)
+    if run.state is State.RUNNING and isinstance(request, GatedRequest):
+        request.tell_revoked(signal)
     log.info("run_cancelled", run=run_id, state=reply.state)
     return reply.verdict is not Verdict.UNKNOWN

@@ -24,6 +24,10 @@ class Runtime:
     agent: AgentClient
     worker: str
     """The worker's node name, as records and logs show it."""
+    pushes: bool = True
+    """Whether the ledger's server is the broker, so that its functions may push messages."""
+    tells_celery: bool = True
+    """Whether who reads the app's result backend can read the JSON the ledger writes beside it."""
     clock: Clock = field(default_factory=SystemClock)
 
     @property

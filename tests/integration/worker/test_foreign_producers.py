@@ -125,7 +125,7 @@ def test_a_message_that_comes_after_its_expiry_is_recorded_and_not_started(platf
     run = ended(platform, run_id)
     assert (run.state, run.failure.reason) == (State.CANCELLED, "Expired")
     code = f"r = app.AsyncResult('{run_id}'); told(r); print(r.status)"
-    assert bare(code).split() == ["Expired", *run.failure.message.split(), "REVOKED"]
+    assert bare(code).split() == ["TaskRevokedError", *run.failure.message.split(), "REVOKED"]
     assert not platform.task_log.exists()
 
 

@@ -48,15 +48,19 @@ def celery_meta(op: ops.Finish) -> str:
     if not op.celery_meta:
         return ""
     outcome, failure = op.outcome, op.outcome.failure
+    view = VIEWS[outcome.state]
     result: Any = None if outcome.result is None else json.loads(outcome.result)
     if failure:
-        module, _, name = failure.error_type.rpartition(".")
+        error_type = failure.error_type
+        if view.celery_error and not error_type:
+            error_type = f"celery.exceptions.{view.celery_error}"
+        module, _, name = error_type.rpartition(".")
         result = {"exc_type": name or failure.reason, "exc_message": [failure.message]}
         result["exc_module"] = module or "builtins"
     return encode_json(
         {
             "task_id": op.run_id,
-            "status": VIEWS[outcome.state].celery,
+            "status": view.celery,
             "result": result,
             "traceback": failure.traceback if failure else None,
             "children": [],
