@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from singletrack.adapters.redis_ledger.server import find_eviction
 from singletrack.errors import LedgerError
 from singletrack.operations import ReadCounters, ReadServer, ServerStatus
 from singletrack_api.dependencies import PartsHere
@@ -40,8 +41,11 @@ async def readyz(parts: PartsHere) -> Response:
     except LedgerError as error:
         raise Refusal(NOT_READY, str(error), {"ledger": {"reachable": False}}) from error
     seen = _ledger_view(server, parts)
+    for finding in find_eviction(server):
+        raise Refusal(NOT_READY, str(finding), {"ledger": seen})
     if not server.blessed:
-        detail = "the ledger's server has restarted; starts wait until running work has reported"
+        why = "may have lost records" if server.withdrawn else "has restarted"
+        detail = f"the ledger's server {why}; starts wait until running work has reported"
         raise Refusal(NOT_READY, detail, {"ledger": seen})
     text = json.dumps({"status": "ready", "ledger": seen})
     return Response(text, media_type="application/json")

@@ -40,7 +40,7 @@ WEIGHTS = {
     "pause": 2, "resume": 3,
     "expire": 2, "confirm_dead": 1, "release": 1, "settle": 1,
     "expire_wait": 1, "published": 1, "show": 2, "forget": 2, "promote": 1,
-    "replicate": 2, "fail_over": 2, "restart": 1, "wipe": 2, "bless": 3,
+    "replicate": 2, "fail_over": 2, "restart": 1, "wipe": 2, "unbless": 1, "bless": 3,
 }
 # fmt: on
 ACTIONS = [name for name, weight in WEIGHTS.items() for _ in range(weight)]

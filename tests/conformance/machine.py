@@ -215,6 +215,10 @@ class LedgerMachine(RuleBasedStateMachine):
         self.twins.restart()
         self.blessed = False
 
+    def unbless(self, _pick: int, _detail: int) -> None:
+        self.execute(ops.Unbless())
+        self.blessed = False
+
     def bless(self, _pick: int, _detail: int) -> None:
         self.bless_now()
 

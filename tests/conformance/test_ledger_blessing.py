@@ -36,6 +36,38 @@ def test_a_repeated_blessing_is_confirmed(ledger: LedgerUnderTest) -> None:
     assert ledger.execute(ops.Bless(server_id=server.server_id))
 
 
+def test_a_blessing_that_is_withdrawn_keeps_runs_from_starting_until_the_next(
+    ledger: LedgerUnderTest,
+) -> None:
+    ledger.submit("a")
+    ledger.execute(ops.Unbless())
+    status = ledger.execute(ops.ReadServer())
+    assert (status.blessed, status.withdrawn) == (False, True)
+    refused = ledger.execute(ops.Claim(run_id="a", nonce="n", worker=WORKER))
+    assert refused.verdict is Verdict.RECOVERING
+    ledger.bless()
+    assert ledger.claim("a")
+
+
+def test_what_runs_goes_on_and_ends_without_a_blessing(ledger: LedgerUnderTest) -> None:
+    grant = ledger.running("a")
+    ledger.execute(ops.Unbless())
+    assert ledger.finish(grant).verdict is Verdict.OK
+
+
+def test_withdrawing_twice_is_withdrawing_once(ledger: LedgerUnderTest) -> None:
+    ledger.execute(ops.Unbless())
+    ledger.execute(ops.Unbless())
+    ledger.bless()
+    assert ledger.execute(ops.ReadServer()).blessed
+
+
+def test_a_withdrawn_blessing_does_not_come_back_with_a_restart(ledger: LedgerUnderTest) -> None:
+    ledger.execute(ops.Unbless())
+    ledger.restart()
+    assert not ledger.execute(ops.ReadServer()).blessed
+
+
 def test_blessing_makes_every_ready_run_due(ledger: LedgerUnderTest) -> None:
     ledger.submit("a", push=True)
     ledger.restart()

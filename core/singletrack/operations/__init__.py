@@ -4,7 +4,7 @@ An operation is data. `ledger.execute(Claim(...))` performs it in one atomic ste
 the type its class names. The Redis adapter encodes and decodes each one once, for the sync and the
 asyncio client alike; the memory ledger runs the same rules in Python; one conformance suite holds
 them together. "Unblessed" means: the server's identity is not the one recorded by the last `Bless`,
-so acknowledged writes may be missing and nothing may start.
+or that blessing was withdrawn, so acknowledged writes may be missing and nothing may start.
 """
 
 from singletrack.operations.base import Cause, Operation, Verdict, describe
@@ -22,6 +22,7 @@ from singletrack.operations.keeping import (
     ReleaseLock,
     Renew,
     Settle,
+    Unbless,
 )
 from singletrack.operations.pausing import (
     GetQueue,
@@ -47,6 +48,7 @@ from singletrack.operations.reading import (
     ReadServer,
 )
 from singletrack.operations.replies import (
+    WITHDRAWN,
     BeginReply,
     ClaimReply,
     DueRun,
@@ -77,6 +79,7 @@ from singletrack.operations.running import (
 )
 
 __all__ = [
+    "WITHDRAWN",
     "AckProjection",
     "AgentGone",
     "Begin",
@@ -136,6 +139,7 @@ __all__ = [
     "Settle",
     "Submission",
     "Submit",
+    "Unbless",
     "Verdict",
     "describe",
 ]

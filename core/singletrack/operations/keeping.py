@@ -135,6 +135,14 @@ class Bless(Operation[bool]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unbless(Operation[None]):
+    """Withdraw the blessing: the server may be losing what it has acknowledged.
+
+    As after a restart, nothing starts until `Bless`; what runs goes on, and ends.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AckProjection(Operation[bool]):
     """Note that the TaskRun shows this revision; False if the record has moved on."""
 

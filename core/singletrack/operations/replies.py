@@ -165,6 +165,10 @@ class LockStatus:
     pause: Pause | None = None
 
 
+WITHDRAWN = "withdrawn"
+"""What `blessed_id` is while a blessing is withdrawn."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStatus:
     """What the ledger's server says of itself, in one read."""
@@ -190,6 +194,11 @@ class ServerStatus:
     @property
     def blessed(self) -> bool:
         return self.server_id == self.blessed_id
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether the last blessing was withdrawn: the server may have lost what it had."""
+        return self.blessed_id == WITHDRAWN
 
     @property
     def evicts(self) -> bool:

@@ -13,10 +13,11 @@ from dataclasses import replace
 
 import structlog
 
+from singletrack.adapters.redis_ledger.server import find_eviction
 from singletrack.clock import Clock
 from singletrack.failpoints import failpoint
 from singletrack.ledger import AsyncLedger
-from singletrack.operations import AgentGone, Bless, ReadServer, ServerStatus
+from singletrack.operations import AgentGone, Bless, ReadServer, ServerStatus, Unbless
 from singletrack.settings import LeaseSettings
 
 log = structlog.get_logger()
@@ -46,6 +47,9 @@ class Blesser:
     async def look(self) -> bool:
         """Look once; bless if it is time; answer whether the server is blessed now."""
         status = await self._ledger.execute(ReadServer())
+        if status.evicts:
+            await self._withdraw(status)
+            return False
         if status.blessed:
             self._unblessed_since = None
             self._agents, self._has_past = frozenset(status.agents), True
@@ -63,6 +67,14 @@ class Blesser:
         self._has_past = self._has_past or blessed
         log.info("ledger_blessed", server=status.server_id, waited_seconds=round(waited, 1))
         return blessed
+
+    async def _withdraw(self, status: ServerStatus) -> None:
+        """A server that may evict may have lost a lock by now: the grace begins when it stops."""
+        self._unblessed_since = None
+        if not status.withdrawn:
+            await self._ledger.execute(Unbless())
+            for finding in find_eviction(status):
+                log.error("ledger_evicts", problem=finding.problem, remedy=finding.remedy)
 
     def _with_past(self, status: ServerStatus) -> ServerStatus:
         """The server's own word, and what it cannot know: who was there before."""
@@ -87,7 +99,7 @@ def may_bless(status: ServerStatus, waited_seconds: float, settings: LeaseSettin
     if waited_seconds >= settings.blessing_grace_seconds:
         return True
     durable = status.aof_enabled and status.fsync == "always" and not status.replicas
-    lost_nothing = durable and not status.emptied
+    lost_nothing = durable and not status.emptied and not status.withdrawn
     confirmed = all(identity == status.server_id for identity in status.agents.values())
     if lost_nothing and confirmed:
         return True

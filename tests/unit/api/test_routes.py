@@ -17,6 +17,7 @@ from singletrack.operations import (
     GetRun,
     LatestRun,
     ListRuns,
+    ReadServer,
 )
 from singletrack.policies import Policy
 from singletrack.run import Door, Run
@@ -176,6 +177,17 @@ async def test_readyz_is_503_until_the_server_is_blessed(
     assert answer.status_code == 503
     assert answer.json()["ledger"]["blessed"] is False
     assert (await client.get("/livez")).status_code == 200
+
+
+async def test_readyz_names_an_eviction_policy_and_what_mends_it(
+    client: httpx2.AsyncClient, ledger: Any, memory: MemoryLedger
+) -> None:
+    status = memory.execute(ReadServer())
+    ledger.answers[ReadServer] = replace(status, eviction_policy="allkeys-lru")
+    answer = await client.get("/readyz")
+    assert answer.status_code == 503
+    assert "'allkeys-lru'" in answer.json()["detail"]
+    assert "CONFIG SET maxmemory-policy noeviction" in answer.json()["detail"]
 
 
 async def test_a_sane_request_id_is_kept_and_another_replaced(client: httpx2.AsyncClient) -> None:

@@ -48,6 +48,7 @@ def test_an_agent_that_stays_silent_for_a_lease_and_the_margin_is_not_waited_for
         {"aof_enabled": False},
         {"replicas": 1},
         {"emptied": True},
+        {"blessed_id": "withdrawn"},
     ],
 )
 def test_a_server_that_may_have_lost_writes_waits_for_the_grace(unsure):
@@ -143,3 +144,49 @@ async def test_nothing_is_blessed_while_what_comes_before_fails(bench):
     with pytest.raises(LedgerUnavailable):
         await blesser.look()
     assert not bench.ledger.execute(ReadServer()).blessed
+
+
+class EvictingLedger(AsyncMemoryLedger):
+    """A memory ledger whose server has another eviction policy."""
+
+    policy = "noeviction"
+
+    async def execute(self, operation):
+        answer = await super().execute(operation)
+        return (
+            replace(answer, eviction_policy=self.policy)
+            if isinstance(operation, ReadServer)
+            else answer
+        )
+
+
+async def test_a_server_that_begins_to_evict_is_not_blessed_any_more(bench):
+    ledger = EvictingLedger(bench.ledger)
+    blesser = Blesser(ledger, SETTINGS, bench.clock)
+    assert await blesser.look()
+    ledger.policy = "allkeys-lru"
+    assert not await blesser.look()
+    assert bench.ledger.execute(ReadServer()).withdrawn
+
+
+async def test_a_server_that_has_ceased_to_evict_is_blessed_after_the_whole_grace(bench):
+    ledger = EvictingLedger(bench.ledger)
+    blesser = Blesser(ledger, SETTINGS, bench.clock)
+    ledger.policy = "allkeys-lru"
+    assert not await blesser.look()
+    bench.clock.now += 1000.0
+    assert not await blesser.look()
+    ledger.policy = "noeviction"
+    assert not await blesser.look()
+    bench.clock.now += 44.9
+    assert not await blesser.look()
+    bench.clock.now += 0.2
+    assert await blesser.look()
+
+
+async def test_another_upkeep_that_has_not_seen_it_evict_waits_as_well(bench):
+    ledger = EvictingLedger(bench.ledger)
+    ledger.policy = "allkeys-lru"
+    await Blesser(ledger, SETTINGS, bench.clock).look()
+    assert not await bench.looks()
+    assert await bench.looks(after=45.0)

@@ -51,6 +51,7 @@ HANDLERS: dict[type, Callable[[Book, Any], Any]] = {
     ops.Reassert: recovering.reassert,
     ops.Settle: recovering.settle,
     ops.Bless: recovering.bless,
+    ops.Unbless: recovering.unbless,
     ops.AckProjection: keeping.ack_projection,
     ops.Forget: keeping.forget,
     ops.RegisterTasks: keeping.register_tasks,

@@ -36,6 +36,10 @@ def settle(book: Book, op: ops.Settle) -> EndReply:
     return EndReply(verdict=Verdict.OK, state=record.run.state)
 
 
+def unbless(book: Book, _op: ops.Unbless) -> None:
+    book.blessed_id = ops.WITHDRAWN
+
+
 def bless(book: Book, op: ops.Bless) -> bool:
     if op.server_id != book.server_id:
         return False

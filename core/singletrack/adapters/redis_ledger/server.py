@@ -107,7 +107,8 @@ def find_eviction(status: ServerStatus) -> Iterator[Finding]:
     """A server that throws away what it holds when its memory is full."""
     if status.evicts:
         yield error(
-            f"maxmemory-policy is {status.eviction_policy!r}: the server may evict locks",
+            f"maxmemory-policy is {status.eviction_policy!r}: the server may evict locks, so no "
+            "run starts",
             "Run: CONFIG SET maxmemory-policy noeviction",
         )
 

@@ -221,7 +221,14 @@ def find_library(report: ServerReport) -> Iterator[Finding]:
 def find_unblessed(report: ServerReport, lease: LeaseSettings) -> Iterator[Finding]:
     """A server that has (re)started and serves no claims yet."""
     status = report.status
-    if status.blessed or not status.server_id:
+    if status.blessed or status.evicts or not status.server_id:
+        return
+    if status.withdrawn:
+        yield info(
+            "the server may have lost records; runs start again "
+            f"{lease.blessing_grace_seconds:g} s after it has ceased to evict",
+            "Wait",
+        )
         return
     # Whoever blesses has had to see it for the whole grace, and needs a moment to come.
     if report.recovering_seconds > lease.blessing_grace_seconds + _MARGIN_SECONDS:

@@ -70,6 +70,7 @@ _TABLE: dict[type, tuple[Arguments, Decode]] = {
     ops.Reassert: (arguments.reassert, replies.end_reply),
     ops.Settle: (lambda op: [op.run_id, *arguments.outcome(op.outcome)], replies.end_reply),
     ops.Bless: (lambda op: [op.server_id, str(op.token_floor)], replies.one),
+    ops.Unbless: (lambda _op: [ops.WITHDRAWN], replies.none),
     ops.AckProjection: (lambda op: [op.run_id, str(op.revision)], replies.one),
     ops.Forget: (lambda op: [op.run_id], replies.one),
     ops.RegisterTasks: (
