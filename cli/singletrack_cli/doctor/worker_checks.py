@@ -108,7 +108,8 @@ def find_ungated(
 def find_silent_agents(gated: Collection[WorkerView], status: ServerStatus) -> Iterator[Finding]:
     """Agents that have not been heard of."""
     names = {worker.name for worker in gated}
-    behind = [agent for agent, seen in status.agents.items() if seen != status.server_id]
+    # One that has just come has told no server anything yet.
+    behind = [agent for agent, told in status.agents.items() if told not in ("", status.server_id)]
     absent = [
         agent
         for agent in status.agents

@@ -20,7 +20,7 @@ from singletrack.adapters.redis_ledger import library, report, wire
 from singletrack.adapters.redis_ledger.connection import UNREACHABLE, Shared, is_missing
 from singletrack.adapters.redis_ledger.report import Library, ServerReport
 from singletrack.clock import Clock
-from singletrack.errors import LedgerError
+from singletrack.errors import SingletrackError
 from singletrack.findings import Finding, error
 from singletrack.settings import LedgerSettings
 
@@ -34,7 +34,7 @@ _CONFIGURATION = (
 )
 
 
-class CannotExamine(LedgerError):
+class CannotExamine(SingletrackError):
     """The server cannot be looked at; says why as a finding."""
 
     def __init__(self, finding: Finding) -> None:

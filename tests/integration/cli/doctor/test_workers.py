@@ -112,3 +112,12 @@ async def test_a_worker_without_the_gate_on_our_queue(
     assert "theirs@x" in found.problem
     assert "without a lock" in found.problem
     assert "install(app)" in found.remedy
+
+
+async def test_an_agent_that_has_not_been_heard_of_since_a_restart(
+    platform: Platform, platform_patient: Patient
+) -> None:
+    platform.start_worker()
+    platform.ledger.execute(ops.Renew(agent="hangs@far/0123", reported_to="an earlier server"))
+    found = only(beyond(await platform_patient.diagnose(), set()), "workers", Severity.WARNING)
+    assert "hangs@far/0123: has not renewed since the server has restarted" in found.problem
