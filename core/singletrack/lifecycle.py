@@ -79,13 +79,13 @@ VIEWS: dict[State, View] = {
 #: What a run may become from each state. The empty name is "no record yet".
 TRANSITIONS: dict[State | None, frozenset[State]] = {
     None: frozenset(
-        {State.QUEUED, State.READY, State.CLAIMED, State.REJECTED, State.SKIPPED, State.JOINED}
+        {State.QUEUED, State.READY, State.RUNNING, State.REJECTED, State.SKIPPED, State.JOINED}
         | {State.FAILED}
     ),
     State.QUEUED: frozenset({State.READY, State.CANCELLED, State.SUPERSEDED, State.EXPIRED}),
     State.READY: frozenset(
-        {State.CLAIMED, State.QUEUED, State.CANCELLED, State.SUPERSEDED, State.EXPIRED}
-        | {State.FAILED}
+        {State.CLAIMED, State.RUNNING, State.QUEUED, State.CANCELLED, State.SUPERSEDED}
+        | {State.EXPIRED, State.FAILED}
     ),
     State.CLAIMED: frozenset(
         {State.READY, State.RUNNING, State.CANCELLED, State.FAILED, State.LOST}

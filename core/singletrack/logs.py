@@ -35,6 +35,27 @@ def configure(component: str, *, json_lines: bool = False, level: str = "INFO") 
     structlog.contextvars.bind_contextvars(component=component)
 
 
+def join() -> None:
+    """Send our events through the standard library's loggers as they are, handlers and levels.
+
+    For a process whose logging belongs to somebody else: a Celery worker of the user's own app.
+    Does nothing where `configure` was called, or the user has configured structlog.
+    """
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.format_exc_info,
+            structlog.processors.LogfmtRenderer(key_order=["event"], bool_as_flag=False),
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,

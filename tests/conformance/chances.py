@@ -34,7 +34,7 @@ requests = st.fixed_dictionaries(
 #: life of a run needs most of them.
 # fmt: off
 WEIGHTS = {
-    "submit": 5, "submit_and_claim": 2, "cancel": 1, "prioritise": 1, "repeat": 4,
+    "submit": 5, "start": 5, "cancel": 1, "prioritise": 1, "repeat": 4,
     "claim": 4, "begin": 6, "finish": 4, "report": 2, "not_started": 1,
     "renew": 2, "child_gone": 1, "reassert": 3,
     "pause": 2, "resume": 3,

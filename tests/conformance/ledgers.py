@@ -57,10 +57,16 @@ class LedgerUnderTest(ABC):
     def submit(self, run_id: str, *, push: bool = False, **changes: Any) -> ops.Submission:
         return self.execute(ops.Submit(spec=self.spec(run_id, **changes), push=push))
 
-    def submit_and_claim(self, run_id: str, nonce: str, **changes: Any) -> ops.Submission:
+    def start(self, run_id: str, nonce: str = "n") -> ops.StartReply:
+        """As a worker does with a message that we published."""
+        return self.execute(ops.Start(run_id=run_id, nonce=nonce, worker=WORKER))
+
+    def start_new(self, run_id: str, nonce: str = "n", **changes: Any) -> ops.StartReply:
         """As a worker does with a producer's message."""
         spec = self.spec(run_id, **changes)
-        return self.execute(ops.Submit(spec=spec, push=True, claim_nonce=nonce, worker=WORKER))
+        return self.execute(
+            ops.Start(run_id=run_id, nonce=nonce, worker=WORKER, spec=spec, push=True)
+        )
 
     def claim(self, run_id: str) -> Grant:
         reply = self.execute(ops.Claim(run_id=run_id, nonce=self.new_nonce(), worker=WORKER))

@@ -62,7 +62,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.sent.append(operation)
         reply = self.twins.execute(operation)
         self.promise.answered(operation, reply)
-        if isinstance(operation, ops.Begin) and self.promise.durable:
+        if isinstance(operation, ops.Begin | ops.Start) and self.promise.durable:
             self.saved = None  # a replica that could be promoted has it, and all before it
         return reply
 
@@ -101,11 +101,13 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # --- workers and agents -----------------------------------------------------------------------
 
-    def submit_and_claim(self, pick: int, detail: int) -> None:
-        spec = self.specs[self.pick_run(pick, None)]
-        nonce = self.new_nonce(spec.run_id)
+    def start(self, pick: int, detail: int) -> None:
+        """What a message does: one that we published, or a producer's own."""
+        run_id = self.pick_run(pick, *((None,) if detail % 3 else (State.READY,)))
+        spec = self.specs[run_id] if detail % 3 else None
+        nonce, worker = self.new_nonce(run_id), f"worker {detail % 2}"
         self.execute(
-            ops.Submit(spec=spec, push=True, claim_nonce=nonce, worker=f"worker {detail % 2}")
+            ops.Start(run_id=run_id, nonce=nonce, worker=worker, spec=spec, push=spec is not None)
         )
 
     def claim(self, pick: int, detail: int) -> None:

@@ -64,7 +64,7 @@ class Promise:
 
     def _accepted(self, operation: Operation[Any], reply: Any) -> None:
         match operation:
-            case ops.Begin():
+            case ops.Begin() | ops.Start():
                 self._has_begun(self.grants[operation.run_id, operation.nonce])
             case ops.NotStarted():
                 self._starts[operation.run_id].discard(operation.nonce)

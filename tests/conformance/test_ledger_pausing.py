@@ -183,7 +183,7 @@ def test_reject_does_not_wait_for_an_end_after_which_nothing_starts(
 
 def test_a_producers_run_waits_and_is_not_claimed(ledger: LedgerUnderTest) -> None:
     pause(ledger)
-    reply = ledger.submit_and_claim("a", "n")
+    reply = ledger.start_new("a", "n")
     assert (reply.state, reply.grant) == (State.QUEUED, None)
 
 
@@ -270,7 +270,7 @@ def test_a_parked_run_can_be_cancelled_and_replaced(ledger: LedgerUnderTest) -> 
 
 def test_a_producers_run_is_recorded_and_parked(ledger: LedgerUnderTest) -> None:
     pause_queue(ledger)
-    reply = ledger.submit_and_claim("a", "n")
+    reply = ledger.start_new("a", "n")
     assert (reply.state, reply.grant) == (State.READY, None)
     assert (queue(ledger).parked, ledger.messages()) == (1, [])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conformance.ledgers import LOCK, WORKER, LedgerUnderTest
+from conformance.ledgers import LOCK, LedgerUnderTest
 
 from singletrack import operations as ops
 from singletrack.errors import EncodeError, Holder
@@ -113,78 +113,6 @@ def test_the_same_id_with_other_content_is_a_conflict(
     reply = ledger.submit("a", **other)
     assert (reply.verdict, reply.created) == (Verdict.CONFLICT, False)
     assert ledger.run("a") == before
-
-
-# --- claiming in the same step --------------------------------------------------------------------
-
-
-def test_a_submission_that_may_start_is_claimed_in_the_same_step(ledger: LedgerUnderTest) -> None:
-    reply = ledger.submit_and_claim("a", "n", timeout_seconds=9.0)
-    run = ledger.run("a")
-    assert (reply.state, reply.created) == (State.CLAIMED, True)
-    assert reply.grant == ops.Grant(
-        run_id="a",
-        nonce="n",
-        token=run.token,
-        lock=LOCK,
-        attempt=1,
-        timeout_seconds=9.0,
-        door=Door.PRODUCER,
-    )
-    assert (run.state, run.nonce, run.worker, run.lease_seq) == (State.CLAIMED, "n", WORKER, 1)
-    assert (run.attempt, run.publications, run.revision) == (0, 0, 1)
-    assert run.ready_at is not None
-
-
-def test_a_run_that_was_claimed_when_submitted_owns_its_lock(ledger: LedgerUnderTest) -> None:
-    grant = ledger.submit_and_claim("a", "n", start_deadline_seconds=0.0).grant
-    assert grant
-    assert ledger.lock() == ops.LockStatus(key=LOCK, owner="a", token=grant.token)
-    assert [lease.run_id for lease in ledger.execute(ops.ListLeases())] == ["a"]
-    assert ledger.execute(ops.ListOverdue()) == ()
-
-
-def test_a_run_that_was_claimed_when_submitted_is_not_published(ledger: LedgerUnderTest) -> None:
-    ledger.submit_and_claim("a", "n")
-    assert ledger.messages() == []
-    assert ledger.due() == []
-
-
-def test_a_run_that_was_claimed_when_submitted_and_handed_back_is_published(
-    ledger: LedgerUnderTest,
-) -> None:
-    grant = ledger.submit_and_claim("a", "n").grant
-    assert grant
-    ledger.not_started(grant)
-    assert ledger.messages() == ["to a"]
-
-
-def test_a_submission_that_has_to_wait_is_not_claimed(ledger: LedgerUnderTest) -> None:
-    ledger.submit("a")
-    reply = ledger.submit_and_claim("b", "n")
-    assert (reply.state, reply.grant) == (State.QUEUED, None)
-
-
-def test_an_unblessed_server_records_a_submission_and_does_not_claim_it(
-    ledger: LedgerUnderTest,
-) -> None:
-    ledger.restart()
-    reply = ledger.submit_and_claim("a", "n")
-    assert (reply.verdict, reply.state, reply.grant) == (Verdict.OK, State.READY, None)
-    assert ledger.messages() == ["to a"]
-
-
-def test_a_submission_whose_answer_was_lost_gets_its_grant_again(ledger: LedgerUnderTest) -> None:
-    first = ledger.submit_and_claim("a", "n")
-    again = ledger.submit_and_claim("a", "n")
-    assert (again.verdict, again.state, again.created) == (Verdict.OK, State.CLAIMED, False)
-    assert again.grant == first.grant
-
-
-def test_the_same_message_at_another_worker_gets_no_grant(ledger: LedgerUnderTest) -> None:
-    ledger.submit_and_claim("a", "n")
-    reply = ledger.submit_and_claim("a", "another")
-    assert (reply.state, reply.created, reply.grant) == (State.CLAIMED, False, None)
 
 
 # --- the latest run at the REST door --------------------------------------------------------------

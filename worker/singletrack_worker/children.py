@@ -13,7 +13,9 @@ from singletrack.adapters.redis_ledger import RedisLedger
 from singletrack.tasks import declaration_of
 from singletrack_worker.agent.client import AgentClient, AgentError
 from singletrack_worker.agent.processes import become_subreaper
+from singletrack_worker.direct import DirectRuns
 from singletrack_worker.execute import Executor
+from singletrack_worker.gate import Gate
 from singletrack_worker.main_process import MainProcess
 
 log = structlog.get_logger()
@@ -28,7 +30,9 @@ def start_child(app: Celery, main: MainProcess) -> None:
     become_subreaper()
     ledger = RedisLedger.from_settings(main.runtime.settings.ledger)
     ledger.use(main.runtime.ledger.capabilities)
-    executor = Executor(replace(main.runtime, ledger=ledger, agent=agent))
+    runtime = replace(main.runtime, ledger=ledger, agent=agent)
+    direct = DirectRuns(app, runtime.settings.run.namespace, runtime.defaults)
+    executor = Executor(runtime, Gate(runtime, direct.specify, main.receipts.write))
     for task in app.tasks.values():
         if declaration_of(task) is not None:
             task.__trace__ = executor.wrap(task, task.__trace__)

@@ -6,17 +6,19 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from celery import Celery
+from celery.utils.time import maybe_iso8601
 
-from singletrack.adapters.celery_broker import make_envelope
+from singletrack.adapters.celery_broker import OURS, make_envelope
 from singletrack.admission import Defaults, RunRequest, resolve
 from singletrack.catalogue import CatalogueEntry
 from singletrack.errors import InvalidParameters, ParametersTooLarge
 from singletrack.locks import qualify
 from singletrack.policies import Policy
 from singletrack.run import PRIORITIES, Door, RunSpec
+from singletrack.specification import of_message
 from singletrack.tasks import declaration_of, describe
 
 #: The largest message of a producer that the ledger keeps a copy of.
@@ -52,6 +54,31 @@ class Message:
             return None
         now = datetime.now(UTC if self.expires.tzinfo else None)
         return max(0.0, (self.expires - now).total_seconds())
+
+    @classmethod
+    def of(cls, task: str, args: Any, kwargs: Any, request: Mapping[str, Any]) -> Self:
+        """The message as Celery's request describes it."""
+        delivery_info, limits = request.get("delivery_info"), request.get("timelimit")
+        return cls(
+            run_id=request["id"],
+            task=task,
+            args=tuple(args),
+            kwargs=kwargs,
+            queue=(delivery_info or {}).get("routing_key") or None,
+            timeout_seconds=(limits or [None])[0],
+            expires=maybe_iso8601(request.get("expires")),
+            headers=request,
+            ours=bool(request.get(OURS)),
+        )
+
+    def specification(self) -> RunSpec:
+        """The run of a message of ours, as far as the message says it.
+
+        Raises:
+            ValueError: its header is not one of ours.
+        """
+        said = {"run_id": self.run_id, "task": self.task, "args": self.args, "kwargs": self.kwargs}
+        return of_message(self.headers[OURS], queue=self.queue or "celery", **said)
 
 
 class DirectRuns:

@@ -1,6 +1,6 @@
 """The executor: what a pool child does with one claimed run, as a pipeline of small steps.
 
-    bind and begin → perform → leave → finish
+    enter the gate → perform → leave → finish
 
 It wraps Celery's own tracer (`task.__trace__`), so that everything Celery calls around a task,
 `before_start`, `task_prerun`, `on_success`, happens while the run holds its lease. User code starts
@@ -12,26 +12,29 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any
 
 import structlog
 from billiard.einfo import ExceptionInfo
 from celery import states
 from celery.app.trace import TraceInfo, trace_ok_t
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, Reject
 
 from singletrack import operations as ops
 from singletrack.errors import LedgerUnavailable
 from singletrack.failpoints import failpoint
 from singletrack.lifecycle import State
-from singletrack.operations import Cause, Operation, Verdict
+from singletrack.operations import Cause, Grant, Verdict
 from singletrack.run import Door, Outcome, Progress
 from singletrack.specification import write_outcome
 from singletrack.tasks import Execution, context
 from singletrack_worker import outcomes
 from singletrack_worker.agent.client import AgentError
 from singletrack_worker.agent.processes import children_of
-from singletrack_worker.claimed import ClaimedRun
+from singletrack_worker.delivery import Delivery
+from singletrack_worker.direct import Message
+from singletrack_worker.gate import Gate
 from singletrack_worker.runtime import Runtime
 from singletrack_worker.stopping import StopRequested, StopSignal
 
@@ -39,117 +42,68 @@ log = structlog.get_logger()
 
 Trace = Callable[..., Any]
 
-_PAUSE_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
+_PUT_BACK_SECONDS = 1.0
 
 
 class Executor:
-    """Executes claimed runs in one pool child, one after the other."""
+    """Executes runs in one pool child, one after the other."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, gate: Gate) -> None:
         self._runtime = runtime
+        self._gate = gate
         self._stop = StopSignal()
 
     def wrap(self, task: Any, trace: Trace) -> Trace:
         """Celery's tracer of a task, behind the gate."""
 
         def gated(uuid: str, args: Any, kwargs: Any, request: Any = None) -> Any:
-            claimed = ClaimedRun.of(request or {})
-            if claimed is None:
+            delivery = Delivery.of(request or {})
+            if delivery is None:
                 return trace(uuid, args, kwargs, request)
-            claimed = claimed.specified(task.name, (args, kwargs), request)
-            return self._execute(claimed, task, lambda: trace(uuid, args, kwargs, request))
+            message = Message.of(task.name, args, kwargs, request)
+            perform = partial(trace, uuid, args, kwargs, request)
+            with (
+                structlog.contextvars.bound_contextvars(run=uuid, task=task.name),
+                self._stop.taken(),
+            ):
+                return self._run(delivery, message, task, perform)
 
         return gated
 
-    def _execute(self, claimed: ClaimedRun, task: Any, perform: Callable[[], Any]) -> Any:
-        structlog.contextvars.bind_contextvars(run=claimed.run_id, task=task.name)
-        try:
-            with self._stop.taken():
-                answer = self._run(claimed, task, perform)
-        finally:
-            structlog.contextvars.unbind_contextvars("run", "task")
-        return answer
-
-    def _run(self, claimed: ClaimedRun, task: Any, perform: Callable[[], Any]) -> Any:
+    def _run(
+        self, delivery: Delivery, message: Message, task: Any, perform: Callable[[], Any]
+    ) -> Any:
         failpoint("executor.received")
-        attempt = self._start(claimed)
-        if attempt is None:
-            return _ignored("the run was not started")
+        try:
+            entry = self._gate.enter(delivery, message)
+        except AgentError as error:  # the pool forks another child, which finds the next agent
+            log.warning("agent_unreachable", step="bind", error=str(error))
+            raise SystemExit(1) from error
+        if entry.grant is None:
+            return _ignored("the run was not started") if entry.recorded else _put_back()
         failpoint("executor.confirmed")
-        answer, outcome = self._perform(claimed, task, attempt, perform)
+        return self._perform_granted(entry.grant, task, perform)
+
+    def _perform_granted(self, grant: Grant, task: Any, perform: Callable[[], Any]) -> Any:
+        answer, outcome = self._perform(grant, task, perform)
         failpoint("executor.returned")
-        cause = self._leave(claimed)
+        cause = self._leave(grant)
         failpoint("executor.swept")
         if cause and outcome.state is not State.SUCCEEDED:
             outcome = outcomes.stopped(cause)
-        recorded = self._finish(claimed, outcome)
+        recorded = self._finish(grant, outcome)
         failpoint("executor.finished")
-        stopped_by_agent = cause or (self._stop.received and self._why(claimed))
-        self._forget(claimed, outcome if recorded else None)
+        stopped_by_agent = cause or (self._stop.received and self._why(grant))
+        self._gate.forget(grant.nonce, write_outcome(outcome) if recorded else "")
         failpoint("executor.left")
         if self._stop.received and not stopped_by_agent:
             self._stop.pass_on()
         return answer
 
-    # --- start: bind, begin, tell the agent -----------------------------------------------------
-
-    def _start(self, claimed: ClaimedRun) -> int | None:
-        """The attempt that starts now, or None: then the run has been handed back or has ended."""
-        try:
-            # The two answers are waited for together: nothing runs before both are there.
-            asked = self._runtime.agent.bind_soon(claimed.nonce)
-            reply = self._begin(claimed)
-            bound = self._runtime.agent.bound(asked).bound
-        except AgentError as error:
-            self._leave_for_ever(claimed, error)
-        if reply.verdict is Verdict.OK and bound and self._watched(claimed):
-            return reply.attempt
-        if reply.verdict in {Verdict.OK, Verdict.RECOVERING}:
-            self._hand_back(claimed)
-        self._forget(claimed)
-        return None
-
-    def _leave_for_ever(self, claimed: ClaimedRun, error: AgentError) -> NoReturn:
-        """This child cannot be watched any more: hand the run back, let the pool fork another.
-
-        Raises:
-            SystemExit: ends the child.
-        """
-        log.warning("agent_unreachable", step="bind", error=str(error))
-        self._hand_back(claimed)
-        raise SystemExit(1) from error
-
-    def _begin(self, claimed: ClaimedRun) -> ops.BeginReply:
-        operation = ops.Begin(run_id=claimed.run_id, nonce=claimed.nonce)
-        for pause in _PAUSE_SECONDS:
-            try:
-                return self._runtime.ledger.execute_durably(operation)
-            except LedgerUnavailable as error:
-                log.warning("begin_unconfirmed", error=str(error))
-                time.sleep(pause)
-        # It may have taken effect; handing the run back undoes it, because its code has not run.
-        return ops.BeginReply(verdict=Verdict.RECOVERING)
-
-    def _watched(self, claimed: ClaimedRun) -> bool:
-        """Whether the lease is still good, asked once more right before user code."""
-        try:
-            started = self._runtime.agent.started(
-                claimed.nonce, claimed.timeout_seconds, claimed.spec
-            )
-        except AgentError as error:
-            log.warning("agent_unreachable", step="started", error=str(error))
-            return False
-        return started.bound
-
-    def _hand_back(self, claimed: ClaimedRun) -> None:
-        self._repeat(ops.NotStarted(run_id=claimed.run_id, nonce=claimed.nonce))
-
     # --- perform --------------------------------------------------------------------------------
 
-    def _perform(
-        self, claimed: ClaimedRun, task: Any, attempt: int, perform: Callable[[], Any]
-    ) -> tuple[Any, Outcome]:
-        context.enter(self._execution(claimed, task, attempt))
+    def _perform(self, grant: Grant, task: Any, perform: Callable[[], Any]) -> tuple[Any, Outcome]:
+        context.enter(self._execution(grant, task))
         try:
             with self._stop.user_code():
                 answer = perform()
@@ -172,82 +126,57 @@ class Executor:
         traceback = getattr(value, "traceback", "")
         return answer, outcomes.of_error(error, str(traceback))
 
-    def _execution(self, claimed: ClaimedRun, task: Any, attempt: int) -> Execution:
+    def _execution(self, grant: Grant, task: Any) -> Execution:
         def report(progress: Progress) -> None:
             try:
                 self._runtime.ledger.execute(
-                    ops.Report(run_id=claimed.run_id, nonce=claimed.nonce, progress=progress)
+                    ops.Report(run_id=grant.run_id, nonce=grant.nonce, progress=progress)
                 )
             except LedgerUnavailable as error:
                 log.warning("progress_not_sent", error=str(error))
 
         return Execution(
-            run_id=claimed.run_id,
+            run_id=grant.run_id,
             task=task.name,
-            lock=claimed.lock,
-            token=claimed.token,
-            attempt=attempt,
+            lock=grant.lock,
+            token=grant.token,
+            attempt=grant.attempt,
             report=report,
         )
 
     # --- leave, finish --------------------------------------------------------------------------
 
-    def _leave(self, claimed: ClaimedRun) -> Cause | None:
+    def _leave(self, grant: Grant) -> Cause | None:
         """Have everything the task left behind killed; why the agent was stopping it, if it was."""
         if not self._stop.received and not children_of(os.getpid()):
             return None
-        return self._tell_leaving(claimed)
+        return self._tell_leaving(grant)
 
-    def _tell_leaving(self, claimed: ClaimedRun) -> Cause | None:
+    def _tell_leaving(self, grant: Grant) -> Cause | None:
         try:
-            return self._runtime.agent.leaving(claimed.nonce)
+            return self._runtime.agent.leaving(grant.nonce)
         except AgentError as error:
             log.warning("agent_unreachable", step="leaving", error=str(error))
             return None
 
-    def _why(self, claimed: ClaimedRun) -> Cause | None:
+    def _why(self, grant: Grant) -> Cause | None:
         try:
-            return self._runtime.agent.why(claimed.nonce)
+            return self._runtime.agent.why(grant.nonce)
         except AgentError:
             return None
 
-    def _finish(self, claimed: ClaimedRun, outcome: Outcome) -> bool:
+    def _finish(self, grant: Grant, outcome: Outcome) -> bool:
         """Tell the ledger how it ended; whether the run ended so."""
         finish = ops.Finish(
-            run_id=claimed.run_id,
-            nonce=claimed.nonce,
+            run_id=grant.run_id,
+            nonce=grant.nonce,
             outcome=outcome,
-            celery_meta=claimed.door == Door.PRODUCER and self._runtime.tells_celery,
+            celery_meta=grant.door == Door.PRODUCER and self._runtime.tells_celery,
         )
         # Once its code is over, an outage may last longer than the lease: the agent is told so.
-        reply = self._repeat(finish, in_outage=lambda: self._tell_leaving(claimed))
+        reply = self._gate.repeat(finish, in_outage=lambda: self._tell_leaving(grant))
         log.info("run_finished", state=reply.state, verdict=reply.verdict)
         return reply.verdict is Verdict.OK
-
-    def _forget(self, claimed: ClaimedRun, outcome: Outcome | None = None) -> None:
-        try:
-            self._runtime.agent.left(claimed.nonce, write_outcome(outcome) if outcome else "")
-        except AgentError as error:
-            log.warning("agent_unreachable", step="left", error=str(error))
-
-    def _repeat(
-        self, operation: Operation[ops.EndReply], in_outage: Callable[[], object] = lambda: None
-    ) -> ops.EndReply:
-        """Perform an ending until the ledger has answered; the agent bounds how long that is."""
-        failures = 0
-        while True:
-            try:
-                reply = self._runtime.ledger.execute(operation)
-                if reply.verdict is not Verdict.RECOVERING:
-                    return reply
-                why = "the server has lost the record"
-            except LedgerUnavailable as error:
-                why = str(error)
-            if not failures:
-                log.warning("end_not_recorded", reason=why)
-                in_outage()
-            time.sleep(_PAUSE_SECONDS[min(failures, len(_PAUSE_SECONDS) - 1)])
-            failures += 1
 
 
 def _ignored(why: str) -> Any:
@@ -256,6 +185,12 @@ def _ignored(why: str) -> Any:
 
 def _failure(error: Exception) -> Any:
     return _answer(states.FAILURE, error)
+
+
+def _put_back() -> Any:
+    """Have main put the message back into its queue; not at once, for what has failed goes on."""
+    time.sleep(_PUT_BACK_SECONDS)
+    return _answer(states.REJECTED, Reject("the run could not be recorded", requeue=True))
 
 
 def _answer(state: str, error: Exception) -> Any:

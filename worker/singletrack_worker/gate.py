@@ -1,15 +1,19 @@
-"""The gate: decides in the worker's main process whether a message may become an execution.
+"""The gate: decides in a pool child whether a message becomes an execution.
 
-It knows nothing of Celery's request classes: a `Message` comes in, a `Decision` goes out. It never
-raises for anything the ledger, the agent or the message may do.
+    specify → bind → start
+
+A producer's message is recorded, claimed and begun in one operation, one of ours is claimed and
+begun. Everything else about it is the ledger's answer: that it comes twice, too late, or while
+another run holds its lock. Nothing runs before the agent watches this process and the ledger has
+durably recorded the start.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import TypeVar
 
 import structlog
 
@@ -17,153 +21,166 @@ from singletrack import operations as ops
 from singletrack.errors import (
     InvalidParameters,
     LedgerError,
-    NotSupported,
+    LedgerRefused,
+    LedgerUnavailable,
     ParametersTooLarge,
     SingletrackError,
 )
 from singletrack.failpoints import failpoint
-from singletrack.operations import Grant, Verdict
-from singletrack.run import Cancellation, Outcome, RunSpec
-from singletrack_worker import outcomes
+from singletrack.operations import EndReply, Grant, Operation, StartReply, Verdict
+from singletrack.run import RunSpec
+from singletrack.specification import write_spec
 from singletrack_worker.agent.client import AgentError
-from singletrack_worker.claimed import ClaimedRun
-from singletrack_worker.direct import Message, refused
+from singletrack_worker.agent.messages import Bound, Refused
+from singletrack_worker.delivery import Delivery
+from singletrack_worker.direct import Message
+from singletrack_worker.refusing import Refusing
 from singletrack_worker.runtime import Runtime
 
 log = structlog.get_logger()
 
+R = TypeVar("R")
 
-class Admission(StrEnum):
-    """What the worker does with a message."""
-
-    EXECUTE = "execute"  # claimed: hand it to the pool
-    DROP = "drop"  # acknowledge and forget; the ledger publishes it again if it is still needed
-    PUT_BACK = "put_back"  # nothing is recorded and the ledger cannot answer: keep the message
+_PAUSE_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """The admission and, for EXECUTE, the claim the child needs."""
+class Entry:
+    """What the gate says: `grant` to execute the run, or None."""
 
-    admission: Admission
-    claimed: ClaimedRun | None = None
-
-
-_REASONS: Mapping[type[SingletrackError], str] = {
-    InvalidParameters: "InvalidParams",
-    ParametersTooLarge: "ParamsTooLarge",
-    NotSupported: "NotSupported",
-}
-
-_DROP = Decision(admission=Admission.DROP)
-
-#: Also what a worker without an agent does: it must not claim.
-PUT_BACK = Decision(admission=Admission.PUT_BACK)
+    grant: Grant | None = None
+    recorded: bool = True
+    """Whether the ledger knows the run; if not, its message must be kept."""
 
 
 class Gate:
-    """Claims runs for one worker."""
+    """Lets runs into one pool child, one after the other."""
 
-    def __init__(self, runtime: Runtime, specify: Callable[[Message], RunSpec]) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        specify: Callable[[Message], RunSpec],
+        recorded: Callable[[str], None],
+    ) -> None:
+        """`recorded` is called with the nonce of a message whose run the ledger has."""
         self._runtime = runtime
+        self._refusing = Refusing(runtime)
         self._specify = specify
+        self._recorded = recorded
 
-    def admit(self, message: Message) -> Decision:
-        """Claim the run of a message, recording it first if a producer sent it directly."""
-        # The lease of a claim is counted from before it was sent, so take the time first.
-        sent_at = self._runtime.clock.boottime()
-        failpoint("gate.received")
-        try:
-            spec = None if message.ours else self._specified(message)
-            grant = self._submit(message, spec) if spec else self._claim(message)
-        except (InvalidParameters, ParametersTooLarge):
-            return _DROP
-        except LedgerError as error:
-            log.warning("claim_failed", run=message.run_id, error=str(error))
-            return _DROP if message.ours else PUT_BACK
-        if grant is None:
-            return _DROP
-        return self._watched(grant, sent_at, spec)
-
-    def _claim(self, message: Message) -> Grant | None:
-        reply = self._runtime.ledger.execute(
-            ops.Claim(run_id=message.run_id, nonce=_nonce(), worker=self._runtime.worker)
-        )
-        if reply.verdict is Verdict.UNKNOWN:
-            log.warning("run_unknown", run=message.run_id, task=message.task)
-        elif reply.verdict is not Verdict.OK:
-            log.debug("claim_refused", run=message.run_id, verdict=reply.verdict, state=reply.state)
-        return reply.grant
-
-    def _specified(self, message: Message) -> RunSpec:
-        """The run of a producer's message.
+    def enter(self, delivery: Delivery, message: Message) -> Entry:
+        """Start the run of a message, recording it first if a producer sent it directly.
 
         Raises:
-            InvalidParameters, ParametersTooLarge: it cannot be accepted, and is recorded as failed.
+            AgentError: this process cannot be watched; the run has been handed back.
         """
+        failpoint("gate.received")
         try:
-            return self._specify(message)
+            spec = None if message.ours else self._specify(message)
         except (InvalidParameters, ParametersTooLarge) as error:
-            self.refuse(message, error)
+            return self._refuse(message, error)
+        start = ops.Start(
+            run_id=message.run_id,
+            nonce=delivery.nonce,
+            worker=self._runtime.worker,
+            spec=spec,
+            push=self._runtime.pushes,
+        )
+        try:
+            return self._enter(start, message)
+        except AgentError:
+            self.hand_back(start)
             raise
 
-    def _submit(self, message: Message, spec: RunSpec) -> Grant | None:
-        """Record a producer's run: claimed at once if its lock is free, parked if it is held."""
-        submission = self._runtime.ledger.execute(
-            ops.Submit(
-                spec=spec,
-                push=self._runtime.pushes,
-                claim_nonce=_nonce(),
-                worker=self._runtime.worker,
-            )
-        )
-        if submission.verdict is Verdict.OK and not (submission.created or submission.grant):
-            return self._claim(message)  # the message came twice, or its claim was handed back
-        log.info(
-            "run_submitted", run=spec.run_id, task=spec.task, lock=spec.lock, state=submission.state
-        )
-        return submission.grant
-
-    def refuse(self, message: Message, error: SingletrackError) -> None:
-        """Record a run that cannot be accepted as failed, so that its caller learns why."""
-        self._end(message, outcomes.failed(_REASONS[type(error)], str(error)))
-        log.warning("run_refused", run=message.run_id, task=message.task, error=str(error))
-
-    def expire(self, message: Message) -> None:
-        """Record the end of a run whose message came too late to start it."""
-        if message.ours:
-            end = Cancellation(by="expires", reason="its message has expired", grace_seconds=0.0)
-            self._runtime.ledger.execute(ops.Cancel(run_id=message.run_id, cancellation=end))
-        else:
-            self._end(message, outcomes.expired())
-        log.info("run_expired", run=message.run_id, task=message.task)
-
-    def _end(self, message: Message, outcome: Outcome) -> None:
-        """Record a run that ends without having been started."""
-        spec, nonce = refused(message, self._runtime.settings.run.namespace), _nonce()
-        ledger, told = self._runtime.ledger, self._runtime.tells_celery
-        ledger.execute(ops.Submit(spec=spec, claim_nonce=nonce, worker=self._runtime.worker))
-        ledger.execute(
-            ops.Finish(run_id=spec.run_id, nonce=nonce, outcome=outcome, celery_meta=told)
-        )
-
-    def _watched(self, grant: Grant, sent_at: float, spec: RunSpec | None) -> Decision:
-        """Announce the claim to the agent; without an agent nothing may run."""
-        failpoint("gate.claimed")
+    def _refuse(self, message: Message, error: SingletrackError) -> Entry:
         try:
-            self._runtime.agent.watch(grant, sent_at)
+            return Entry(recorded=self._refusing.refuse(message, error))
+        except LedgerError as unavailable:
+            log.warning("refusal_not_recorded", run=message.run_id, error=str(unavailable))
+            return Entry(recorded=False)
+
+    def _enter(self, start: ops.Start, message: Message) -> Entry:
+        # The lease counts from before the start was sent. The two answers are waited for together.
+        sent_at = self._runtime.clock.boottime()
+        asked = self._runtime.agent.bind_soon(start.run_id, start.nonce, sent_at)
+        reply = self._start(start)
+        standing = self._runtime.agent.bound(asked)
+        if reply is None:
+            return self._give_up(start)
+        if reply.grant is None:
+            return self._turned_away(start, reply)
+        if not self._is_watched(standing):
+            return self._give_up(start)
+        self._runtime.agent.started(reply.grant, write_spec(start.spec or message.specification()))
+        self._recorded(start.nonce)
+        failpoint("gate.started")
+        return Entry(grant=reply.grant)
+
+    def _start(self, start: ops.Start) -> StartReply | None:
+        """The ledger's answer, None if there is none: the start may have taken effect then."""
+        for pause in _PAUSE_SECONDS:
+            try:
+                return self._runtime.ledger.execute_durably(start)
+            except LedgerRefused as error:
+                log.warning("start_refused", run=start.run_id, error=str(error))
+                return None
+            except LedgerUnavailable as error:
+                log.warning("start_unconfirmed", run=start.run_id, error=str(error))
+                time.sleep(pause)
+        return None
+
+    def _is_watched(self, standing: Bound | Refused) -> bool:
+        """Whether the lease is still good, looked at once more right before user code."""
+        if isinstance(standing, Refused):
+            log.warning("bind_refused", reason=standing.reason)
+            return False
+        return self._runtime.clock.boottime() < standing.deadline
+
+    def _turned_away(self, start: ops.Start, reply: StartReply) -> Entry:
+        failpoint("gate.dropped")
+        if reply.verdict is Verdict.UNKNOWN:
+            log.warning("run_unknown", run=start.run_id)
+        elif start.spec:
+            log.info("run_submitted", run=start.run_id, lock=start.spec.lock, state=reply.state)
+        if reply.verdict is Verdict.RECOVERING:
+            self.hand_back(start)
+        self.forget(start.nonce)
+        return Entry()
+
+    def _give_up(self, start: ops.Start) -> Entry:
+        """Undo a start that must not, or may not, have taken effect: its code has not run."""
+        reply = self.hand_back(start)
+        self.forget(start.nonce)
+        return Entry(recorded=start.spec is None or reply.state is not None)
+
+    # --- what the executor needs as well ----------------------------------------------------------
+
+    def hand_back(self, start: ops.Start | Grant) -> EndReply:
+        """Say that the run's code has not run."""
+        return self.repeat(ops.NotStarted(run_id=start.run_id, nonce=start.nonce))
+
+    def forget(self, nonce: str, outcome: str = "") -> None:
+        """Tell the agent that the ledger has answered; `outcome` is what it shall remember."""
+        try:
+            self._runtime.agent.left(nonce, outcome)
         except AgentError as error:
-            log.warning("agent_unreachable", run=grant.run_id, step="watch", error=str(error))
-            self._hand_back(grant)
-            return PUT_BACK
-        return Decision(admission=Admission.EXECUTE, claimed=ClaimedRun.from_grant(grant, spec))
+            log.warning("agent_unreachable", step="left", error=str(error))
 
-    def _hand_back(self, grant: Grant) -> None:
-        try:
-            self._runtime.ledger.execute(ops.NotStarted(run_id=grant.run_id, nonce=grant.nonce))
-        except LedgerError as error:  # the lease ends by itself then
-            log.warning("hand_back_failed", run=grant.run_id, error=str(error))
-
-
-def _nonce() -> str:
-    return uuid.uuid4().hex
+    def repeat(
+        self, operation: Operation[EndReply], in_outage: Callable[[], object] = lambda: None
+    ) -> EndReply:
+        """Perform an ending until the ledger has answered; the agent bounds how long that is."""
+        failures = 0
+        while True:
+            try:
+                reply = self._runtime.ledger.execute(operation)
+                if reply.verdict is not Verdict.RECOVERING:
+                    return reply
+                why = "the server has lost the record"
+            except LedgerUnavailable as error:
+                why = str(error)
+            if not failures:
+                log.warning("end_not_recorded", reason=why)
+                in_outage()
+            time.sleep(_PAUSE_SECONDS[min(failures, len(_PAUSE_SECONDS) - 1)])
+            failures += 1

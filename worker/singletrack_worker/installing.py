@@ -27,6 +27,7 @@ from singletrack_worker.attached import (
     main_of,
 )
 from singletrack_worker.children import start_child
+from singletrack_worker.consuming import Consuming
 from singletrack_worker.gated_task import gate_task
 from singletrack_worker.main_process import MainProcess
 from singletrack_worker.own_backend import BACKEND
@@ -60,6 +61,7 @@ def install(app: Celery, gate: str = "declared", *, settings: Settings | None = 
         ),
     )
     target.backend_cls = BACKEND
+    target.steps["consumer"].add(Consuming)
     target.on_after_configure.connect(_find_broker, weak=False)
     target.on_after_finalize.connect(_gate_tasks, weak=False)
     target.register_task = _then_gate(target, target.register_task)

@@ -1,20 +1,20 @@
-"""The worker's main process: starts the agent before the pool, holds the gate, registers tasks."""
+"""The worker's main process: starts the agent before the pool, registers tasks."""
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakValueDictionary
 
 import celery
 import structlog
 from billiard.common import human_status
 from celery.worker import state
 
-from singletrack import failpoints
+from singletrack import failpoints, logs
 from singletrack import operations as ops
 from singletrack.adapters import machine
 from singletrack.adapters.celery_broker import shares_server
@@ -28,13 +28,16 @@ from singletrack_worker.agent.guarding import watch_agent
 from singletrack_worker.agent.killing import kill_tree
 from singletrack_worker.agent.processes import become_subreaper
 from singletrack_worker.agent.spawning import AgentProcess, spawn_agent
-from singletrack_worker.claimed import ClaimedRun
-from singletrack_worker.direct import DirectRuns
+from singletrack_worker.delivery import Delivery
 from singletrack_worker.exporting import WorkerMetrics
-from singletrack_worker.gate import Gate
+from singletrack_worker.receipts import Receipts
+from singletrack_worker.refusing import Refusing
 from singletrack_worker.revoking import replace_revoke
 from singletrack_worker.routing import Routes
 from singletrack_worker.runtime import Runtime
+
+if TYPE_CHECKING:
+    from singletrack_worker.request import GatedRequest
 
 log = structlog.get_logger()
 
@@ -49,11 +52,11 @@ class MainProcess:
         self._app = app
         self._agent = agent
         self._controller: Any = None
-        self._claims: dict[str, ClaimedRun] = {}
+        self._requests: WeakValueDictionary[str, GatedRequest] = WeakValueDictionary()
         self._entries: dict[str, str] = {}
-        self._watched = threading.Event()
+        self.receipts = Receipts()
+        self.refusing = Refusing(runtime)
         self.runtime = runtime
-        self.gate = self._new_gate()
 
     @classmethod
     def start(cls, controller: Any, settings: Settings) -> Self:
@@ -62,6 +65,7 @@ class MainProcess:
         Raises:
             SystemExit: with one sentence that says what is wrong and what to do.
         """
+        logs.join()
         try:
             return cls._started(controller, settings)
         except SingletrackError as error:
@@ -97,11 +101,6 @@ class MainProcess:
     def agent_path(self) -> str:
         """Where the agent listens."""
         return str(self._agent.path)
-
-    @property
-    def watched(self) -> bool:
-        """Whether there is an agent; without one nothing may be claimed."""
-        return self._watched.is_set()
 
     @property
     def no_time_limits(self) -> tuple[float | None, float | None]:
@@ -172,56 +171,54 @@ class MainProcess:
         self._agent.stop()
         self.runtime.ledger.close()
 
-    # --- claims on their way through the pool -----------------------------------------------------
+    # --- what the pool has ------------------------------------------------------------------------
 
-    def note_claim(self, claimed: ClaimedRun) -> None:
-        """The pool has this run from now on."""
-        self._claims[claimed.nonce] = claimed
+    def note(self, request: GatedRequest) -> None:
+        """The pool may get this message; Celery keeps the request as long as it is there."""
+        self._requests[request.delivery.nonce] = request
 
-    def forget_claim(self, claimed: ClaimedRun) -> None:
-        """The pool has given it back."""
-        self._claims.pop(claimed.nonce, None)
+    def forget(self, request: GatedRequest) -> None:
+        """The pool is done with it."""
+        self._requests.pop(request.delivery.nonce, None)
+
+    def recorded(self, nonce: str) -> None:
+        """A child says that the ledger has the run of this message."""
+        request = self._requests.get(nonce)
+        if request is not None:
+            request.settle()
 
     # --- the agent's death ------------------------------------------------------------------------
 
     def guard_agent(self) -> None:
         """Notice from now on when the agent dies or hangs."""
         watch_agent(self._agent, self._replace_agent)
-        self._watched.set()
 
     def _replace_agent(self) -> None:
         """Nobody watches the children any more: end them, say so, start another agent."""
-        self._watched.clear()
-        log.error("agent_died", worker=self.runtime.worker, runs=len(self._claims))
-        orphaned = tuple(self._claims.values())
+        orphaned = [request.delivery for request in self._requests.values() if request.worker_pid]
+        log.error("agent_died", worker=self.runtime.worker, runs=len(orphaned))
         kill_tree(self._pool_pids(), _KILL_SECONDS)
-        for claimed in orphaned:
-            self._report_gone(claimed)
+        for delivery in orphaned:
+            self._report_gone(delivery)
         self._agent = spawn_agent(self.runtime.settings, self.runtime.worker)
         self.runtime = replace(self.runtime, agent=self._agent.client)
-        self.gate = self._new_gate()
         self.guard_agent()
 
     def _pool_pids(self) -> list[int]:
         pool = getattr(getattr(self._controller, "pool", None), "_pool", None)
         return [process.pid for process in getattr(pool, "_pool", [])]
 
-    def _report_gone(self, claimed: ClaimedRun) -> None:
+    def _report_gone(self, delivery: Delivery) -> None:
         report = ops.ChildGone(
-            run_id=claimed.run_id,
-            nonce=claimed.nonce,
+            run_id=delivery.run_id,
+            nonce=delivery.nonce,
             cause=ops.Cause.DIED,
             message="the worker's lease agent died",
         )
         try:
             self.runtime.ledger.execute(report)
         except LedgerError as error:  # the sweeper ends the lease then
-            log.warning("report_failed", run=claimed.run_id, error=str(error))
-
-    def _new_gate(self) -> Gate:
-        runtime = self.runtime
-        direct = DirectRuns(self._app, runtime.settings.run.namespace, runtime.defaults)
-        return Gate(runtime, direct.specify)
+            log.warning("report_failed", run=delivery.run_id, error=str(error))
 
 
 def _check(controller: Any, settings: Settings) -> None:

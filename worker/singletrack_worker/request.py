@@ -1,35 +1,39 @@
-"""Celery's request of a gated task: the one place where a message is claimed.
+"""Celery's request of a gated task, in the worker's main process.
 
-Celery calls `revoked()` in the main process right before it hands a request to the pool. (It also
-calls it on receipt when the message has an expiry; nothing is claimed then.) The hook never raises:
-an exception there restarts the consumer for ever.
+Main does not look at runs: it gives each message a nonce and hands it to a child, where the gate
+is. What main keeps is the message. A producer's message is the only trace of its run until the
+child has recorded that, so it is acknowledged when the child says so (`receipts`), or the run is
+over. If the child dies before that, the ledger is asked, and the message put back if need be.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from billiard.exceptions import Terminated, WorkerLostError
 from celery import signals
+from celery.exceptions import Reject
 from celery.platforms import signals as signal_numbers
 from celery.worker import state
 from celery.worker.request import Request
 
 from singletrack.adapters.celery_broker import OURS
-from singletrack.errors import NotSupported
+from singletrack.errors import LedgerError, NotSupported
 from singletrack.failpoints import failpoint
+from singletrack.operations import GetRun
 from singletrack.refusals import REFUSALS
 from singletrack_worker.attached import main_of
-from singletrack_worker.claimed import ClaimedRun
+from singletrack_worker.delivery import Delivery
 from singletrack_worker.direct import Message
-from singletrack_worker.gate import PUT_BACK, Admission
 
 if TYPE_CHECKING:
     from singletrack_worker.main_process import MainProcess
 
 log = structlog.get_logger()
 
-_PUT_BACK_SECONDS = 1.0
+_LOOK_AGAIN_SECONDS = 2.0
 
 _JSON = {"application/json", "json"}
 
@@ -42,35 +46,40 @@ _CANVAS = (
     ("errbacks", "link"),
 )
 
+_DEATHS = (WorkerLostError, Terminated, SystemExit, KeyboardInterrupt)
+
 
 class GatedRequest(Request):
-    """A request that reaches the pool only with a claim."""
+    """A request that is acknowledged when its run is known to be recorded."""
 
-    _told_revoked = False
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.delivery = Delivery.new(self.id)
+        self.delivery.put_into(self.request_dict)
+        self._settled = self._told_revoked = False
+        # Celery's own class is made below this one and its `on_success` calls no other.
+        self._celerys_on_success = self.on_success
+        self.on_success = self._succeeded  # type: ignore[method-assign]
+        self.main_process.note(self)
 
     def revoked(self) -> bool:
-        if self._expired():
-            self._record_expiry()
+        """Celery asks right before it hands a request to the pool, and on receipt of one that may
+        expire. An error here would restart the consumer for ever.
+        """
+        if self.expires is not None and self._describe().seconds_left == 0:
+            self._end_here(self.main_process.refusing.expire)
         if super().revoked():
+            self._over()
             return True
-        if self not in state.reserved_requests:
-            return False
-        try:
-            return not self._admitted()
-        except Exception:  # see the module's docstring: an error here would be worse than a drop
-            log.exception("gate_failed", run=self.id)
-            self._drop()
+        refusal = self._refusal()
+        if refusal is not None and self in state.reserved_requests:
+            self._end_here(lambda message: self.main_process.refusing.refuse(message, refusal))
+            self._tell_canvas(refusal)
+            state.task_ready(self)
+            self._over()
             return True
-
-    def _expired(self) -> bool:
-        return self.expires is not None and self._describe().seconds_left == 0
-
-    def _record_expiry(self) -> None:
-        """Celery drops an expired message; its run, which somebody may wait for, has ended."""
-        try:
-            self.main_process.gate.expire(self._describe())
-        except Exception:  # as above
-            log.exception("expiry_not_recorded", run=self.id)
+        self.time_limits = self.main_process.no_time_limits
+        return False
 
     def tell_revoked(self, signal: str) -> None:
         """Tell the project, as Celery's own revoke does, that a started run is being stopped."""
@@ -84,36 +93,72 @@ class GatedRequest(Request):
             self.task, request=this._context, terminated=True, signum=number, expired=False
         )
 
-    def on_success(self, failed__retval__runtime: Any, **kwargs: Any) -> Any:
-        self._forget_claim()
-        return super().on_success(failed__retval__runtime, **kwargs)
+    def on_accepted(self, pid: Any, time_accepted: float) -> None:
+        """A child has taken it."""
+        failpoint("request.accepted")
+        super().on_accepted(pid, time_accepted)
+        log.info("run_delivered", run=self.id, task=self.name, pid=pid)
 
-    def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
-        self._forget_claim()
-        if self._told_revoked:  # a second end of it would be news that is not true
-            state.task_ready(self)
-            return None
-        return super().on_failure(exc_info, *args, **kwargs)
+    def settle(self) -> None:
+        """The message is not needed any more."""
+        failpoint("request.settled")
+        self._settled = True
+        self.acknowledge()
 
-    def _admitted(self) -> bool:
-        main = self.main_process
-        refusal = self._refusal()
-        if refusal is not None:
-            self._refuse(refusal)
-            return False
-        decision = main.gate.admit(self._describe()) if main.watched else PUT_BACK
-        if decision.claimed is not None:
-            decision.claimed.put_into(self.request_dict)
-            main.note_claim(decision.claimed)
-            self.time_limits = main.no_time_limits
-            failpoint("gate.admitted")
-            return True
-        if decision.admission is Admission.PUT_BACK:
-            state.task_ready(self)
-            main.later(_PUT_BACK_SECONDS, lambda: self.reject(requeue=True))
+    def _succeeded(self, failed__retval__runtime: Any, **options: Any) -> Any:
+        answer = self._celerys_on_success(failed__retval__runtime, **options)
+        failed, *_ = failed__retval__runtime
+        if not failed:  # else Celery has called `on_failure`
+            self._over()
+        return answer
+
+    def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:
+        """The run has failed, was not started, or its child has died."""
+        error = exc_info.exception
+        error = getattr(error, "exc", error)  # Celery's ExceptionWithTraceback
+        died = isinstance(error, _DEATHS)
+        self._settled = self._settled or not (died or isinstance(error, Reject))
+        answer = self._tell_failure(exc_info, *args, **options)
+        if died and not self.acknowledged:
+            self._look()
         else:
-            self._drop()
-        return False
+            self._over()
+        return answer
+
+    def _tell_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:
+        if self._told_revoked:  # a second end of it would be news that is not true
+            return state.task_ready(self)
+        return super().on_failure(exc_info, *args, **options)
+
+    def _over(self) -> None:
+        self.main_process.forget(self)
+        # What `__init__` has tied would keep this object until the garbage collector comes by.
+        del self.on_success, self._celerys_on_success
+        if not self.acknowledged:
+            self.settle()
+
+    def _look(self) -> None:
+        """A child has died before it said anything: ask the ledger whether the run is recorded."""
+        recorded = self._is_recorded()
+        if recorded is None:
+            self.main_process.later(_LOOK_AGAIN_SECONDS, self._look)
+            return
+        if not recorded:
+            log.warning("message_put_back", run=self.id, task=self.name)
+            self.reject(requeue=True)
+        self._over()
+
+    def _is_recorded(self) -> bool | None:
+        """Whether the ledger knows the run; None if it cannot be asked."""
+        if self.request_dict.get(OURS):
+            return True
+        try:
+            return self.main_process.runtime.ledger.execute(GetRun(run_id=self.id)) is not None
+        except LedgerError as error:
+            log.warning("ledger_unavailable", run=self.id, error=str(error))
+            return None
+
+    # --- what can never run -----------------------------------------------------------------------
 
     def _refusal(self) -> NotSupported | None:
         """Why this message cannot be a run, whoever sent it."""
@@ -124,39 +169,45 @@ class GatedRequest(Request):
         found = next((name for key, name in _CANVAS if said.get(key)), None)
         return REFUSALS[found].error(self.type) if found else None
 
-    def _refuse(self, refusal: NotSupported) -> None:
-        """End the run, and in Celery's own way the canvas that waits for it."""
-        self.main_process.gate.refuse(self._describe(), refusal)
+    def _end_here(self, record: Callable[[Message], object]) -> None:
+        try:
+            record(self._describe())
+        except Exception:  # see `revoked`
+            log.exception("end_not_recorded", run=self.id)
+
+    def _tell_canvas(self, refusal: NotSupported) -> None:
+        """End in Celery's own way the canvas that waits for this run."""
         this: Any = self
         try:
             this.app.backend.mark_as_failure(self.id, refusal, request=this._context)
         except Exception:  # the app has no result backend, or it does not answer
             log.warning("canvas_not_told", run=self.id, exc_info=True)
-        self._drop()
-
-    def _drop(self) -> None:
-        failpoint("gate.dropped")
-        state.task_ready(self)
-        self.acknowledge()
 
     def _describe(self) -> Message:
-        hard, _soft = self.time_limits
-        return Message(
-            run_id=self.id,
-            task=self.type,
-            args=tuple(self.args),
-            kwargs=self.kwargs,
-            queue=self.delivery_info.get("routing_key") or None,
-            timeout_seconds=hard,
-            expires=self.expires,
-            headers=self.request_dict,
-            ours=bool(self.request_dict.get(OURS)),
-        )
+        return Message.of(self.type, self.args, self.kwargs, self.request_dict)
 
-    def _forget_claim(self) -> None:
-        claimed = ClaimedRun.of(self.request_dict)
-        if claimed is not None:
-            self.main_process.forget_claim(claimed)
+    # --- telling the broker -----------------------------------------------------------------------
+
+    def acknowledge(self) -> None:
+        """Not before the message is not needed any more, whatever Celery thinks."""
+        if self._settled:
+            self._dispose(super().acknowledge)
+
+    def reject(self, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 - Celery's own
+        """Give the message back."""
+        self._dispose(lambda: super(GatedRequest, self).reject(requeue=requeue))
+
+    def _dispose(self, act: Callable[[], object]) -> None:
+        """Tell the broker, if the connection that brought the message is still there.
+
+        If not, the broker brings the message again, and the gate knows what has become of its run.
+        kombu fails in more ways than by its connection errors then, and an error here ends main.
+        """
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - see above
+            log.warning("message_left_to_the_broker", run=self.id, error=str(error))
+            self.acknowledged = True
 
     @property
     def main_process(self) -> MainProcess:

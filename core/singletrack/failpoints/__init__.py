@@ -1,6 +1,6 @@
 """Failpoints: named places in product code where a test has a process die, freeze or lose a reply.
 
-    failpoint("gate.claimed")
+    failpoint("gate.started")
     failpoint("ledger.sent", "begin")
 
 A place does nothing unless the process was armed at its start, by two variables that production

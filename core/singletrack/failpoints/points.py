@@ -30,11 +30,12 @@ POINTS: dict[str, Point] = {
     "kubernetes.send": Point(meaning="a request is about to be sent", detailed=True),
     "kubernetes.sent": Point(meaning="its answer has come", answers=True, detailed=True),
     # the worker's main process
-    "gate.received": Point(meaning="the broker has forgotten the message, nothing else knows it"),
-    "gate.claimed": Point(meaning="the ledger has given a claim, the agent does not know of it"),
-    "gate.admitted": Point(meaning="claimed and announced, not yet with the pool"),
-    "gate.dropped": Point(meaning="it is not to be executed, and not yet acknowledged"),
+    "request.accepted": Point(meaning="a child has the message, main has noted nothing"),
+    "request.settled": Point(meaning="the message is not needed any more, not yet acknowledged"),
     # a pool child
+    "gate.received": Point(meaning="of a producer's run nothing but its message knows"),
+    "gate.started": Point(meaning="started and watched; the agent has been told"),
+    "gate.dropped": Point(meaning="it is not to be executed; the agent still expects it to start"),
     "executor.received": Point(meaning="the child has the run and has told nobody"),
     "executor.confirmed": Point(meaning="begun and watched; the next line is user code"),
     "executor.returned": Point(meaning="user code is over"),

@@ -63,6 +63,7 @@ from singletrack.operations.replies import (
     ReleaseReply,
     RenewReply,
     ServerStatus,
+    StartReply,
     Submission,
 )
 from singletrack.operations.running import (
@@ -75,6 +76,7 @@ from singletrack.operations.running import (
     Prioritise,
     Published,
     Report,
+    Start,
     Submit,
 )
 
@@ -137,6 +139,8 @@ __all__ = [
     "ResumeQueue",
     "ServerStatus",
     "Settle",
+    "Start",
+    "StartReply",
     "Submission",
     "Submit",
     "Unbless",

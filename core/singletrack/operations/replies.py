@@ -22,8 +22,6 @@ class Submission:
     created: bool = False
     holder: Holder | None = None
     """Who held the lock, unless it was free; for a JOINED run, the run it joined."""
-    grant: Grant | None = None
-    """Set when the submission asked for a claim and got it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +55,16 @@ class Grant:
     """The attempt this grant would start."""
     timeout_seconds: float | None = None
     door: Door = Door.PRODUCER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartReply:
+    """The answer to `Start`; `grant` is set exactly when the verdict is OK: user code may run."""
+
+    verdict: Verdict
+    state: State | None = None
+    """Of the run now; None when the ledger has no record of it."""
+    grant: Grant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

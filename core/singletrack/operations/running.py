@@ -9,6 +9,7 @@ from singletrack.operations.replies import (
     BeginReply,
     ClaimReply,
     EndReply,
+    StartReply,
     Submission,
 )
 from singletrack.run import Cancellation, Outcome, Progress, RunSpec
@@ -19,14 +20,11 @@ class Submit(Operation[Submission]):
     """Record a run and decide by its policy whether it starts, waits or is refused.
 
     Idempotent by `spec.run_id`: the same content again changes nothing, other content is CONFLICT.
-    With `push` the envelope is put on the broker's list in the same step (Redis as broker). With
-    `claim_nonce`, a run that may start at once is claimed for `worker` and not published.
+    With `push` the envelope is put on the broker's list in the same step (Redis as broker).
     """
 
     spec: RunSpec
     push: bool = False
-    claim_nonce: str = ""
-    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +36,24 @@ class Published(Operation[bool]):
 
     run_id: str
     publications: int
+    push: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start(Operation[StartReply]):
+    """The last step before user code: `Claim` and `Begin` with nothing in between, in one step.
+
+    With a `spec` it is also the `Submit` of a producer's run that nobody has recorded yet: one that
+    may start at once is begun and never published, any other is decided by its policy. Repeating it
+    with the same nonce answers OK again and writes again (its durability belongs to its
+    connection). CANCEL when somebody asked the run to stop. RECOVERING while unblessed; a new run
+    is recorded all the same.
+    """
+
+    run_id: str
+    nonce: str
+    worker: str
+    spec: RunSpec | None = None
     push: bool = False
 
 

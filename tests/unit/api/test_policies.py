@@ -29,10 +29,9 @@ def body(policy: str | None = None, **lock: Any) -> dict[str, Any]:
 def holder(memory: MemoryLedger) -> Grant:
     """A run that holds the lock and executes."""
     spec = RunSpec(run_id="holder", task="dummy_task", lock="default/default", name="monthly")
-    submission = memory.execute(ops.Submit(spec=spec, claim_nonce="n", worker="w"))
-    assert submission.grant
-    memory.execute(ops.Begin(run_id="holder", nonce="n"))
-    return submission.grant
+    started = memory.execute(ops.Start(run_id="holder", nonce="n", worker="w", spec=spec))
+    assert started.grant
+    return started.grant
 
 
 def end(memory: MemoryLedger, grant: Grant, outcome: Outcome) -> None:

@@ -70,34 +70,34 @@ def test_every_call_in_the_source_names_a_declared_point_and_none_is_unused() ->
 
 def test_nothing_happens_where_nothing_is_armed(tmp_path: Path) -> None:
     failpoints.arm("api", {})
-    failpoint("gate.claimed")
+    failpoint("gate.started")
     failpoint("a name that nobody has declared costs nothing to look up")
 
 
 @pytest.mark.parametrize(
     "environment",
     [
-        {arming.LIST: "gate.claimed:kill9"},
+        {arming.LIST: "gate.started:kill9"},
         {arming.LIST: ""},
-        {arming.LIST: "gate.claimed:kill9", arming.PURPOSE: "tests"},
-        {arming.LIST: "gate.claimed:kill9", arming.PURPOSE: "fun", arming.FOLDER: "/tmp"},
-        {arming.LIST: "gate.claimed:kill9", arming.FOLDER: "/tmp"},
+        {arming.LIST: "gate.started:kill9", arming.PURPOSE: "tests"},
+        {arming.LIST: "gate.started:kill9", arming.PURPOSE: "fun", arming.FOLDER: "/tmp"},
+        {arming.LIST: "gate.started:kill9", arming.FOLDER: "/tmp"},
     ],
 )
 def test_a_process_does_not_arm_by_accident(environment: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="unset it"):
         failpoints.arm("api", environment)
-    failpoint("gate.claimed")
+    failpoint("gate.started")
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("gate.climbed:kill9", "no failpoint 'gate.climbed'"),
-        ("gate.claimed:explode", "is not"),
-        ("gate.claimed", "is not"),
-        ("gate.claimed:kill9@0", "is not"),
-        ("gate.claimed:drop-reply", "no reply comes"),
+        ("gate.started:explode", "is not"),
+        ("gate.started", "is not"),
+        ("gate.started:kill9@0", "is not"),
+        ("gate.started:drop-reply", "no reply comes"),
     ],
 )
 def test_a_list_that_names_what_is_not_there_is_refused(
@@ -108,21 +108,21 @@ def test_a_list_that_names_what_is_not_there_is_refused(
 
 
 def test_a_list_is_read_with_all_its_parts() -> None:
-    text = "gate.claimed:kill9, child>ledger.sent/begin:drop-reply@2, agent.renew:delay(500)"
+    text = "gate.started:kill9, child>ledger.sent/begin:drop-reply@2, agent.renew:delay(500)"
     first, second, third = arming.parse(text)
-    assert (first.point, first.action, first.nth) == ("gate.claimed", "kill9", 1)
+    assert (first.point, first.action, first.nth) == ("gate.started", "kill9", 1)
     assert (second.process, second.detail, second.nth) == ("child", "begin", 2)
     assert (third.action, third.ms) == ("delay", 500)
 
 
 def test_an_entry_fires_once_at_its_passage_and_says_so_before(armed: Path) -> None:
-    write(armed, 1, "gate.claimed:raise@2")
-    failpoint("gate.claimed")
+    write(armed, 1, "gate.started:raise@2")
+    failpoint("gate.started")
     with pytest.raises(arming.Raised):
-        failpoint("gate.claimed")
-    failpoint("gate.claimed")
+        failpoint("gate.started")
+    failpoint("gate.started")
     (line,) = fired(armed)
-    assert (line["point"], line["process"], line["pid"]) == ("gate.claimed", "api", os.getpid())
+    assert (line["point"], line["process"], line["pid"]) == ("gate.started", "api", os.getpid())
 
 
 def test_a_dropped_reply_is_a_broken_connection(armed: Path) -> None:
@@ -133,19 +133,19 @@ def test_a_dropped_reply_is_a_broken_connection(armed: Path) -> None:
 
 
 def test_an_entry_for_another_process_does_not_fire(armed: Path) -> None:
-    write(armed, 1, "agent>gate.claimed:raise")
-    failpoint("gate.claimed")
+    write(armed, 1, "agent>gate.started:raise")
+    failpoint("gate.started")
     assert fired(armed) == []
 
 
 def test_the_file_is_followed_and_a_new_number_counts_anew(armed: Path) -> None:
     for number in (1, 2):
-        write(armed, number, "gate.claimed:raise")
+        write(armed, number, "gate.started:raise")
         with pytest.raises(arming.Raised):
-            failpoint("gate.claimed")
-        failpoint("gate.claimed")
+            failpoint("gate.started")
+        failpoint("gate.started")
     write(armed, 3, "")
-    failpoint("gate.claimed")
+    failpoint("gate.started")
     assert len(fired(armed)) == 2
 
 
@@ -161,14 +161,14 @@ def test_passages_are_counted_over_all_processes_and_a_fork_is_a_child(tmp_path:
         "import os\n"
         "from singletrack import failpoints\n"
         "failpoints.arm('worker', os.environ)\n"
-        "failpoints.failpoint('gate.claimed')\n"
+        "failpoints.failpoint('gate.started')\n"
         "if os.fork() == 0:\n"
-        "    failpoints.failpoint('gate.claimed')\n"
+        "    failpoints.failpoint('gate.started')\n"
         "    os._exit(0)\n"
         "print(os.wait()[1])\n"
     )
     environment = {
-        arming.LIST: "gate.claimed:kill9@2",
+        arming.LIST: "gate.started:kill9@2",
         arming.PURPOSE: "tests",
         arming.FOLDER: str(tmp_path),
         "PYTHONPATH": str(ROOT / "core"),

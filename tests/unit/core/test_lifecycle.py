@@ -32,9 +32,9 @@ def test_only_terminal_states_have_an_outcome():
     assert {state for state in State if VIEWS[state].outcome} == TERMINAL
 
 
-def test_code_can_only_have_run_after_claimed():
-    before_running = {s for s in State if may_become(s, State.RUNNING)}
-    assert before_running == {State.CLAIMED}
+def test_only_a_run_that_owns_its_lock_or_is_new_may_start():
+    assert {s for s in State if may_become(s, State.RUNNING)} == {State.READY, State.CLAIMED}
+    assert may_become(None, State.RUNNING)
 
 
 def test_a_run_that_was_refused_never_starts():

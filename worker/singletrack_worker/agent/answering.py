@@ -93,10 +93,6 @@ class Answering:
 
     def _serve_main(self, message: msg.Message, now: float) -> Answer:
         match message:
-            case msg.Watch():
-                self.table.watch(message.grant, message.sent_at)
-            case msg.Unwatch():
-                self.table.unwatch(message.nonce)
             case msg.ChildExit():
                 child = self.children.get(message.pid)
                 if child and self.children.has_ended(child):
@@ -104,7 +100,6 @@ class Answering:
                 self.table.exit_known(message.pid, message.status, now)
             case msg.Stopping():
                 self.stopping = True
-                self.table.release_watched()
             case _:
                 return _NOT_YOURS
         return Done()
@@ -117,10 +112,10 @@ class Answering:
         pid = peer.pid
         match message:
             case msg.Bind():
-                return self._bind(pid, message.nonce, now)
+                return self._bind(pid, message, now)
             case msg.Started():
-                limit, spec = message.timeout_seconds, message.spec
-                return self.table.start(pid, message.nonce, limit, spec, now)
+                self.table.start(pid, message, now)
+                return Done()
             case msg.Leaving():
                 refused = self.table.leave(pid, message.nonce, now)
                 if refused is None:
@@ -134,11 +129,11 @@ class Answering:
             case _:
                 return _NOT_YOURS
 
-    def _bind(self, pid: int, nonce: str, now: float) -> Bound | Refused:
-        reply = self.table.bind(pid, nonce, now)
+    def _bind(self, pid: int, bind: msg.Bind, now: float) -> Bound | Refused:
+        reply = self.table.bind(pid, bind, now)
         child = self.children.get(pid)
         if isinstance(reply, Bound) and child:
-            self.children.bind(nonce, child, now)
+            self.children.bind(bind.nonce, child, now)
         elif isinstance(reply, Refused):
-            log.warning("bind_refused", nonce=nonce, pid=pid, reason=reply.reason)
+            log.warning("bind_refused", run=bind.run_id, pid=pid, reason=reply.reason)
         return reply

@@ -1,8 +1,7 @@
 """One claimed run in the agent's table: its stages, its clocks, what must happen to it now.
 
-    WATCHED ──► BOUND ──► STARTED ──► LEAVING
-       │          └──────────┴───────────┴──► DYING ──► DEAD
-       └────────────────────────────────────────────────► DEAD
+    BOUND ──► STARTED ──► LEAVING
+      └──────────┴───────────┴──► DYING ──► DEAD
 
 A binding is forgotten when its child says that the ledger has answered, or when the agent has
 reported it dead. Pure: times come in as CLOCK_BOOTTIME seconds, what must be done comes out as
@@ -17,7 +16,7 @@ from enum import StrEnum
 from math import inf
 
 from singletrack.lifecycle import State
-from singletrack.operations import Cause, ChildGone, EndReply, Grant, NotStarted, Operation
+from singletrack.operations import Cause, ChildGone, EndReply, Grant, Operation
 from singletrack.run import Cancellation, Failure, Outcome
 from singletrack.settings import LeaseSettings
 
@@ -25,20 +24,23 @@ from singletrack.settings import LeaseSettings
 class Stage(StrEnum):
     """How far a claimed run is, as its agent sees it."""
 
-    WATCHED = "WATCHED"  # claimed by main, no child has it yet; not renewed
-    BOUND = "BOUND"  # a child has it, user code has not started
+    BOUND = "BOUND"  # a child is starting it, and may have started it already; not renewed yet
     STARTED = "STARTED"  # user code may be running
     LEAVING = "LEAVING"  # user code has returned, the child is telling the ledger
     DYING = "DYING"  # it must die, or its child has died: not everybody is dead yet
     DEAD = "DEAD"  # nobody of it lives; the ledger has to be told
 
 
-#: A lease is renewed while somebody of the run may be alive, so that its lock cannot move on.
-RENEWED = frozenset({Stage.BOUND, Stage.STARTED, Stage.LEAVING, Stage.DYING})
+#: Somebody of the run may be alive.
+ALIVE = frozenset({Stage.BOUND, Stage.STARTED, Stage.LEAVING, Stage.DYING})
+
+#: A lease is renewed while somebody may be alive, so that its lock cannot move on. Not while BOUND:
+#: the ledger may not have seen the start yet, and would say that the claim is not ours.
+LEASED = ALIVE - {Stage.BOUND}
 
 #: At the deadline these end. LEAVING does not: its user code is over and what it left behind is
 #: dead, and a late `Finish` cannot harm; so the result of a run that outlived an outage is saved.
-EXPIRING = frozenset({Stage.WATCHED, Stage.BOUND, Stage.STARTED})
+EXPIRING = frozenset({Stage.BOUND, Stage.STARTED})
 
 _UNSEEN = "the process ended and nobody has seen how"
 
@@ -120,15 +122,16 @@ Action = Kill | Terminate | Sweep
 class Binding:
     """The mutable state of one claimed run; only `Table` holds these."""
 
-    grant: Grant
+    run_id: str
+    nonce: str
+    pid: int
     rules: Rules
     deadline: float
+    grant: Grant | None = None
+    """What the ledger answered; known once it is STARTED."""
     spec: str = ""
     """The run's specification as text, once it has started; empty if it is too large to be kept."""
-    stage: Stage = Stage.WATCHED
-    pid: int = 0
-    started: bool = False
-    """Whether user code was ever allowed to run."""
+    stage: Stage = Stage.BOUND
     lost: bool = False
     """Whether the ledger has said that the claim is not ours any more."""
     stop: Cause | None = None
@@ -148,22 +151,20 @@ class Binding:
 
     # --- what happens to it -------------------------------------------------------------------
 
-    def bind(self, pid: int, now: float) -> None:
-        self.stage, self.pid, self.patience_until = Stage.BOUND, pid, now + self.rules.patience
-
-    def start(self, timeout_seconds: float | None, now: float) -> None:
-        self.stage, self.started, self.patience_until = Stage.STARTED, True, inf
-        self.timeout_at = inf if timeout_seconds is None else now + timeout_seconds
+    def start(self, grant: Grant, spec: str, now: float) -> None:
+        self.stage, self.grant, self.spec, self.patience_until = Stage.STARTED, grant, spec, inf
+        seconds = grant.timeout_seconds
+        self.timeout_at = inf if seconds is None else now + seconds
+        if self.lost:
+            self.lose()
 
     def leave(self, now: float) -> None:
         self.stage, self.patience_until = Stage.LEAVING, now + self.rules.patience
         self.kill_at = self.timeout_at = inf
 
     def cancel(self, cancellation: Cancellation | None, now: float) -> Iterator[Action]:
-        """Somebody asked the run to stop. Before user code the child finds out by itself."""
-        if self.stage is Stage.BOUND:
-            self.stop = Cause.CANCELLED
-        elif self.stage is Stage.STARTED:
+        """Somebody asked the run to stop."""
+        if self.stage is Stage.STARTED:
             grace = cancellation.grace_seconds if cancellation else 0.0
             yield from self._stop(Cause.CANCELLED, grace, now)
 
@@ -175,16 +176,14 @@ class Binding:
 
     def doom(self, cause: Cause, message: str = "") -> None:
         """Everything of it must die now; a stop that was under way stays the cause."""
-        if self.stage is Stage.WATCHED:
-            self.stage = Stage.DEAD
-        elif self.stage is not Stage.DEAD:
+        if self.stage is not Stage.DEAD:
             self.stage, self.stop = Stage.DYING, self.stop or cause
             self.message = self.message or message
 
     def bury(self, now: float) -> None:
         """Everything of it is dead; wait a moment if nobody has said yet how it ended."""
         self.stage = Stage.DEAD
-        unknown = self.started and self.stop is Cause.DIED and not (self.message or self.exit)
+        unknown = self.stop is Cause.DIED and not (self.message or self.exit)
         self.act_at = now + self.rules.exit_wait if unknown else now
 
     # --- what must happen now -----------------------------------------------------------------
@@ -196,18 +195,16 @@ class Binding:
         elif self.stage is Stage.STARTED:
             yield from self._hurry(now)
         elif now >= self.patience_until and self.stage in (Stage.BOUND, Stage.LEAVING):
-            where = "after its code had returned" if self.started else "before its code started"
+            where = "after its code had returned" if self.grant else "before its code started"
             self.doom(Cause.DIED, f"killed because it hung {where}")
         if now >= self.act_at and self._has_work():
             self.act_at = now + self.rules.again
-            yield (Kill if self.stage is Stage.DYING else Sweep)(self.grant.nonce)
+            yield (Kill if self.stage is Stage.DYING else Sweep)(self.nonce)
 
     def next_moment(self) -> float:
         """When to judge it again, if nothing happens before."""
         work = self.act_at if self._has_work() else inf
         match self.stage:
-            case Stage.WATCHED:
-                return self.deadline
             case Stage.BOUND:
                 return min(self.deadline, self.patience_until)
             case Stage.STARTED:
@@ -218,12 +215,11 @@ class Binding:
                 return work
 
     def report(self) -> Operation[EndReply]:
-        """What the ledger is told once it is dead. A run whose code never started can run again."""
-        run_id, nonce = self.grant.run_id, self.grant.nonce
-        if not self.started:
-            return NotStarted(run_id=run_id, nonce=nonce)
+        """What the ledger is told once it is dead. It knows itself whether the run was started."""
         cause = self.stop or Cause.DIED
-        return ChildGone(run_id=run_id, nonce=nonce, cause=cause, message=self._last_words(cause))
+        return ChildGone(
+            run_id=self.run_id, nonce=self.nonce, cause=cause, message=self._last_words(cause)
+        )
 
     def outcome(self) -> Outcome:
         """How the run has ended, as far as its agent knows."""
@@ -249,7 +245,7 @@ class Binding:
         if grace <= 0:
             self.doom(cause)
         elif first:
-            yield Terminate(self.grant.nonce)
+            yield Terminate(self.nonce)
 
     def _has_work(self) -> bool:
         return self.stage is Stage.DYING or (self.stage is Stage.LEAVING and not self.swept)

@@ -71,18 +71,6 @@ class AgentClient:
         """Introduce main. When this connection ends, the agent kills everything."""
         self._ask(msg.Hello(role=Role.MAIN), Done, timeout)
 
-    def watch(self, grant: Grant, sent_at: float) -> None:
-        """Announce a claim; `sent_at` is CLOCK_BOOTTIME before its first `claim` was sent.
-
-        Not waited for: the agent hears main before the child to which main gives the run, and an
-        unannounced run is not bound.
-        """
-        self._tell(msg.Watch(grant=grant, sent_at=sent_at))
-
-    def unwatch(self, nonce: str) -> None:
-        """The claim failed or was handed back."""
-        self._ask(msg.Unwatch(nonce=nonce), Done)
-
     def child_exit(self, pid: int, status: str) -> None:
         """How the pool saw a child end, for the record of the run it had."""
         self._ask(msg.ChildExit(pid=pid, status=status), Done)
@@ -97,32 +85,29 @@ class AgentClient:
         """Introduce a pool child; before it opens a session of its own."""
         self._ask(msg.Hello(role=Role.CHILD), Done)
 
-    def bind_soon(self, nonce: str) -> int:
-        """Ask to have this process watched for a run; `bound` waits for the answer to this number.
+    def bind(self, run_id: str, nonce: str, sent_at: float) -> Bound | Refused:
+        """Ask before the run is started; nothing may run before the answer is Bound."""
+        return self.bound(self.bind_soon(run_id, nonce, sent_at))
 
-        Between the two the child may send `begin`, never more: nobody watches it yet.
+    def bind_soon(self, run_id: str, nonce: str, sent_at: float) -> int:
+        """Ask, and go on: the answer is waited for by `bound`.
+
+        `sent_at` is CLOCK_BOOTTIME before the start was sent for the first time.
         """
         with self._lock, _told("Bind"):
-            return self._send(msg.Bind(nonce=nonce))
+            return self._send(msg.Bind(run_id=run_id, nonce=nonce, sent_at=sent_at))
 
     def bound(self, number: int) -> Bound | Refused:
-        """The answer to `bind_soon`: whether this process is watched."""
+        """The answer to a `bind_soon`."""
         with self._lock, _told("Bind"):
             return _standing(self._receive(number, self._timeout))
 
-    def bind(self, nonce: str) -> Bound | Refused:
-        """Have this process watched for a run."""
-        return self.bound(self.bind_soon(nonce))
-
-    def started(
-        self, nonce: str, timeout_seconds: float | None = None, spec: str = ""
-    ) -> Bound | Refused:
-        """Ask once more, right before user code; from Bound on the run's time counts.
+    def started(self, grant: Grant, spec: str = "") -> None:
+        """User code comes next: from now on the run's time counts. Not waited for.
 
         With `spec` the agent can restore the run's record on a server that has lost it.
         """
-        request = msg.Started(nonce=nonce, timeout_seconds=timeout_seconds, spec=spec)
-        return _standing(self._request(request, self._timeout))
+        self._tell(msg.Started(grant=grant, spec=spec))
 
     def leaving(self, nonce: str) -> Cause | None:
         """User code has returned: have everything it left behind killed, and reap it here.

@@ -114,7 +114,7 @@ class Agent:
         for action in actions:
             binding = self.table[action.nonce]
             if isinstance(action, Terminate) and binding.stage is Stage.STARTED:
-                log.info("run_stopping", run=binding.grant.run_id, cause=binding.stop)
+                log.info("run_stopping", run=binding.run_id, cause=binding.stop)
                 self._children.terminate(binding.pid)
             elif isinstance(action, Sweep) and binding.stage is Stage.LEAVING:
                 self._sweep(action.nonce)
@@ -133,7 +133,7 @@ class Agent:
         now = self._clock.boottime()
         for nonce in nonces:
             binding = self.table[nonce]
-            run_id, cause = binding.grant.run_id, binding.stop or Cause.DIED
+            run_id, cause = binding.run_id, binding.stop or Cause.DIED
             if complete:
                 log.info("run_killed", run=run_id, cause=cause, how=binding.exit)
                 self.table.buried(nonce, now)
@@ -157,7 +157,7 @@ class Agent:
             self.renewing.hasten()
         self.renewing.step(now)
         self._enforce()
-        self._answering.forget_all_but({binding.grant.nonce for binding in self.table})
+        self._answering.forget_all_but({binding.nonce for binding in self.table})
         self._look(now)
         if not len(self.table) and (self._answering.stopping or self._house_empty):
             self.renewing.say_goodbye()
@@ -248,7 +248,7 @@ class Agent:
     def _hurry(self, nonce: str, now: float) -> None:
         """Renew at once what was bound late in its lease."""
         soon = now + 2 * self._rules.renew
-        if any(b.grant.nonce == nonce and b.deadline < soon for b in self.table):
+        if any(b.nonce == nonce and b.deadline < soon for b in self.table):
             self.renewing.hasten()
 
     def _watch(self, what: int | Readable, order: int, handle: Callable[[], None]) -> None:

@@ -43,21 +43,6 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
-    """Main: this run is claimed. The lease counts from the first claim that named the nonce."""
-
-    grant: Grant
-    sent_at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unwatch:
-    """Main: the claim failed or was handed back."""
-
-    nonce: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ChildExit:
     """Main: how the pool saw this child end, for the record."""
 
@@ -72,17 +57,19 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bind:
-    """Child: I am about to begin this run. Answer: Bound or Refused."""
+    """Child: I am about to start this run. Answer: Bound or Refused."""
 
+    run_id: str
     nonce: str
+    sent_at: float
+    """CLOCK_BOOTTIME before the start was sent for the first time: the lease counts from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """Child: user code comes next. Answer: Bound, and the time runs, or Refused."""
+    """Child: the ledger has answered, user code comes next; its time runs. Not answered."""
 
-    nonce: str
-    timeout_seconds: float | None = None
+    grant: Grant
     spec: str = ""
     """The run's specification as text, for a server that has lost the record."""
 
@@ -158,9 +145,7 @@ class Reap:
     pids: tuple[int, ...]
 
 
-Request = (
-    Hello | Watch | Unwatch | ChildExit | Stopping | Bind | Started | Leaving | Left | Why | Ping
-)
+Request = Hello | ChildExit | Stopping | Bind | Started | Leaving | Left | Why | Ping
 Answer = Done | Bound | Refused | Clear | Alive
 Message = Request | Answer | Reap
 

@@ -120,7 +120,7 @@ class Renewing:
             if not unplaced:
                 self._table.report_failed(nonce, now)
             return
-        run_id = self._table[nonce].grant.run_id
+        run_id = self._table[nonce].run_id
         log.debug("run_end_reported", run=run_id, verdict=reply.verdict, state=reply.state)
         taken = reply.verdict is Verdict.OK
         self._table.reported(nonce, reply.state if taken else None, now)

@@ -16,15 +16,14 @@ from singletrack.lifecycle import TERMINAL, State
 from singletrack.operations import (
     Cause,
     EndReply,
-    Grant,
     LeaseAnswer,
     Operation,
     RenewReply,
     Verdict,
 )
 from singletrack.specification import write_outcome
-from singletrack_worker.agent.bindings import RENEWED, Action, Binding, Rules, Stage
-from singletrack_worker.agent.messages import Bound, Refused
+from singletrack_worker.agent.bindings import ALIVE, LEASED, Action, Binding, Rules, Stage
+from singletrack_worker.agent.messages import Bind, Bound, Refused, Started
 from singletrack_worker.agent.remembering import Memory
 
 log = structlog.get_logger()
@@ -46,65 +45,44 @@ class Table:
 
     # --- main ---------------------------------------------------------------------------------
 
-    def watch(self, grant: Grant, sent_at: float) -> None:
-        """Expect a child to bind this claim; of several announcements the first one counts."""
-        self.highest_token = max(self.highest_token, grant.token)
-        if grant.nonce not in self._bindings:
-            self._bindings[grant.nonce] = Binding(
-                grant=grant, rules=self._rules, deadline=self._rules.deadline(sent_at)
-            )
-
-    def unwatch(self, nonce: str) -> None:
-        """Main has handed the claim back itself."""
-        binding = self._bindings.get(nonce)
-        if binding and binding.stage is Stage.WATCHED:
-            del self._bindings[nonce]
-
     def abandon(self, message: str) -> None:
         """Main is gone: nobody may live on."""
         for binding in self._bindings.values():
             binding.doom(Cause.DIED, message)
 
-    def release_watched(self) -> None:
-        """Main will hand out nothing any more: give back what no child has."""
-        for binding in self._bindings.values():
-            if binding.stage is Stage.WATCHED:
-                binding.doom(Cause.DIED)
-
     # --- children -----------------------------------------------------------------------------
 
-    def bind(self, pid: int, nonce: str, now: float) -> Bound | Refused:
-        """Give a claim to a child, if its lease is young enough."""
-        binding = self._bindings.get(nonce)
-        if binding is None:
-            return Refused(reason="no such claim was announced")
-        if binding.stage is not Stage.WATCHED:
-            mine = binding.stage is Stage.BOUND and binding.pid == pid
-            return self._bound(binding) if mine else Refused(reason="the claim is bound already")
-        if now >= binding.deadline:
+    def bind(self, pid: int, asked: Bind, now: float) -> Bound | Refused:
+        """Watch a run that a child is about to start, if its lease would be young enough."""
+        known = self._bindings.get(asked.nonce)
+        if known:
+            mine = known.stage is Stage.BOUND and known.pid == pid and now < known.deadline
+            return self._bound(known) if mine else Refused(reason="the claim is bound already")
+        deadline = self._rules.deadline(min(asked.sent_at, now))
+        if now >= deadline:
             return Refused(reason="the claim is older than its lease")
         other = self.held_by(pid)
         if other and other.stage in (Stage.STARTED, Stage.DYING):
-            return Refused(reason=f"this process still executes run {other.grant.run_id}")
+            return Refused(reason=f"this process still executes run {other.run_id}")
         if other:  # the child has given it up: it would not ask otherwise
-            del self._bindings[other.grant.nonce]
-        binding.bind(pid, now)
+            del self._bindings[other.nonce]
+        binding = Binding(
+            run_id=asked.run_id,
+            nonce=asked.nonce,
+            pid=pid,
+            rules=self._rules,
+            deadline=deadline,
+            patience_until=now + self._rules.patience,
+        )
+        self._bindings[asked.nonce] = binding
         return self._bound(binding)
 
-    def start(
-        self, pid: int, nonce: str, timeout_seconds: float | None, spec: str, now: float
-    ) -> Bound | Refused:
-        """Let user code run, if the lease is still good and nobody wants the run to stop."""
-        binding = self._owned(pid, nonce)
-        if binding is None or binding.stage is not Stage.BOUND:
-            return Refused(reason="the claim is not bound to this process")
-        if binding.stop:
-            return Refused(reason="the run was cancelled")
-        if binding.lost or now >= binding.deadline:
-            return Refused(reason="the lease was lost")
-        binding.start(timeout_seconds, now)
-        binding.spec = spec
-        return self._bound(binding)
+    def start(self, pid: int, started: Started, now: float) -> None:
+        """User code may be running. The child has looked at its deadline itself."""
+        self.highest_token = max(self.highest_token, started.grant.token)
+        binding = self._owned(pid, started.grant.nonce)
+        if binding and binding.stage is Stage.BOUND:
+            binding.start(started.grant, started.spec, now)
 
     def leave(self, pid: int, nonce: str, now: float) -> Refused | None:
         """User code has returned. What it left behind is swept away, then `swept` is called."""
@@ -125,7 +103,8 @@ class Table:
         binding = self._owned(pid, nonce)
         if binding and binding.stage in (Stage.BOUND, Stage.STARTED, Stage.LEAVING):
             del self._bindings[nonce]
-            self.memory.keep(binding.grant, binding.spec, outcome, now)
+            if binding.grant:
+                self.memory.keep(binding.grant, binding.spec, outcome, now)
 
     def why(self, nonce: str) -> Cause | None:
         binding = self._bindings.get(nonce)
@@ -150,9 +129,9 @@ class Table:
     def leases(self) -> tuple[tuple[str, str], ...]:
         """Run id and nonce of everything that has to be renewed."""
         return tuple(
-            (binding.grant.run_id, nonce)
+            (binding.run_id, nonce)
             for nonce, binding in self._bindings.items()
-            if binding.stage in RENEWED
+            if binding.stage in LEASED
         )
 
     def renewed(self, sent_at: float, reply: RenewReply, now: float) -> None:
@@ -194,14 +173,14 @@ class Table:
         """The ledger knows, and has ended the run so if it was the report that ended it."""
         binding = self._bindings.pop(nonce, None)
         self._failures.pop(nonce, None)
-        if binding and binding.started and state in TERMINAL:
+        if binding and binding.grant and state in TERMINAL:
             outcome = replace(binding.outcome(), state=state)
             self.memory.keep(binding.grant, binding.spec, write_outcome(outcome), now)
 
     def cannot_place(self, nonce: str) -> bool:
         """The ledger does not know the run that has ended: tell it which it was, if we know."""
         binding = self._bindings[nonce]
-        binding.unplaced = binding.started and bool(binding.spec) and not binding.unplaced
+        binding.unplaced = bool(binding.spec) and not binding.unplaced
         return binding.unplaced
 
     def report_failed(self, nonce: str, now: float) -> None:
@@ -248,13 +227,11 @@ class Table:
         return iter(list(self._bindings.values()))
 
     def holds_run(self, run_id: str) -> bool:
-        return any(b.grant.run_id == run_id for b in self._bindings.values())
+        return any(b.run_id == run_id for b in self._bindings.values())
 
     def held_by(self, pid: int) -> Binding | None:
         """The run a living child has."""
-        return next(
-            (b for b in self._bindings.values() if b.pid == pid and b.stage in RENEWED), None
-        )
+        return next((b for b in self._bindings.values() if b.pid == pid and b.stage in ALIVE), None)
 
     def _owned(self, pid: int, nonce: str) -> Binding | None:
         binding = self._bindings.get(nonce)

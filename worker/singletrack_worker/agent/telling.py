@@ -102,8 +102,12 @@ class Telling:
             binding.spec = ""
         return None
 
-    def _restoration(self, grant: Grant, spec: str, outcome: str = "") -> Reassert | None:
-        """None for texts that are not what they should be: a child may say anything."""
+    def _restoration(self, grant: Grant | None, spec: str, outcome: str = "") -> Reassert | None:
+        """None for a run that was never started, and for texts that are not what they should be: a
+        child may say anything.
+        """
+        if grant is None:
+            return None
         try:
             end = read_outcome(outcome) if outcome else None
             run = read_spec(spec)

@@ -39,7 +39,7 @@ class Record:
     push: bool
     """Whether its message goes to the broker's list in the step that makes it READY."""
     claims: int = 0
-    """Since its code has last begun, or ever."""
+    """How often it was given to a worker."""
     rank: int = 0
     """Its place in the waiting list, lowest first; see `rank_of`."""
     due_at: int = 0
@@ -114,11 +114,14 @@ class Book:
 
     # --- moving -----------------------------------------------------------------------------------
 
-    def create(self, spec: RunSpec, state: State, *, push: bool, **fields: Any) -> Record:
+    def create(
+        self, spec: RunSpec, state: State, *, push: bool, claims: int = 0, **fields: Any
+    ) -> Record:
         """Record a new run in its first state."""
         if not may_become(None, state):
             raise LedgerRefused(f"a run cannot begin its life in {state}")
         record = self.add(spec, state, push=push, **fields)
+        record.claims = claims
         self.counters.submitted(spec.task, spec.door)
         self._enter(record, None)
         return record
@@ -163,9 +166,10 @@ class Book:
         self.move(waiting[0], State.READY)
         return True
 
-    def grant(self, record: Record, nonce: str, worker: str) -> Grant:
-        """Claim a READY run, with a new token."""
-        self.move(record, State.CLAIMED, **self.new_claim(nonce, worker))
+    def grant(self, record: Record, nonce: str, worker: str, state: State) -> Grant:
+        """Give a READY run to a claim, with a new token: CLAIMED, or RUNNING at once."""
+        record.claims += 1
+        self.move(record, state, **self.new_claim(nonce, worker))
         return describe_grant(record.run)
 
     def new_claim(self, nonce: str, worker: str) -> dict[str, Any]:
@@ -235,10 +239,6 @@ class Book:
                     self.park(record)
                 else:
                     self._send(record)
-            case State.CLAIMED:
-                record.claims += 1
-                if record.run.ready_at is None:
-                    self.change(record, ready_at=to_time(self.now))
             case State.RUNNING:
                 self._begin(record)
             case state if state in TERMINAL:
@@ -257,8 +257,7 @@ class Book:
 
     def _begin(self, record: Record) -> None:
         run, at = record.run, to_time(self.now)
-        record.claims = 0
-        self.change(record, started_at=at, attempt=run.attempt + 1)
+        self.change(record, started_at=at, attempt=run.attempt + 1, ready_at=run.ready_at or at)
         self.counters.began(run.spec.task, to_ms((at - run.submitted_at).total_seconds()))
 
     def _finish(self, record: Record, before: State | None) -> None:
@@ -276,13 +275,13 @@ def rank_of(run: Run) -> int:
 
 
 def describe_grant(run: Run) -> Grant:
-    """The grant of a claimed run."""
+    """The grant of a claimed or running run."""
     return Grant(
         run_id=run.run_id,
         nonce=run.nonce,
         token=run.token,
         lock=run.spec.lock,
-        attempt=run.attempt + 1,
+        attempt=run.attempt + (run.state is State.CLAIMED),
         timeout_seconds=run.spec.timeout_seconds,
         door=run.spec.door,
     )

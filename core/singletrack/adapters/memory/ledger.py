@@ -28,6 +28,7 @@ R = TypeVar("R")
 HANDLERS: dict[type, Callable[[Book, Any], Any]] = {
     ops.Submit: submitting.submit,
     ops.Published: submitting.published,
+    ops.Start: running.start,
     ops.Claim: running.claim,
     ops.Begin: running.begin,
     ops.Report: running.report,

@@ -6,11 +6,68 @@ from dataclasses import replace
 
 from singletrack import operations as ops
 from singletrack.adapters.memory.book import WAITING, Book, Record, describe_grant, rank_of
+from singletrack.adapters.memory.submitting import record_new, stored
 from singletrack.errors import LedgerRefused
 from singletrack.lifecycle import NOT_STARTED, State, may_become
-from singletrack.operations import BeginReply, Cause, ClaimReply, EndReply, Verdict
+from singletrack.operations import (
+    BeginReply,
+    Cause,
+    ClaimReply,
+    EndReply,
+    Grant,
+    StartReply,
+    Verdict,
+)
+from singletrack.run import RunSpec
 
 FRUITLESS_CLAIMS = 20
+
+
+def start(book: Book, op: ops.Start) -> StartReply:
+    record = book.find(op.run_id)
+    if record is None:
+        return _start_new(book, op, op.spec)
+    run = record.run
+    if op.spec and stored(op.spec).fingerprint != run.spec.fingerprint:
+        return StartReply(verdict=Verdict.CONFLICT, state=run.state)
+    if book.leased_by(op.run_id, op.nonce):
+        return _begin_again(book, record)
+    refused = _why_not(book, record)
+    if refused:
+        return StartReply(verdict=refused, state=run.state)
+    return _granted(book.grant(record, op.nonce, op.worker, State.RUNNING))
+
+
+def _start_new(book: Book, op: ops.Start, spec: RunSpec | None) -> StartReply:
+    if spec is None:
+        return StartReply(verdict=Verdict.UNKNOWN)
+    claim = (op.nonce, op.worker) if book.blessed else None
+    run = record_new(book, stored(spec), push=op.push, claim=claim).run
+    if run.state is State.RUNNING:
+        return _granted(describe_grant(run))
+    verdict = Verdict.DROP if book.blessed else Verdict.RECOVERING
+    return StartReply(verdict=verdict, state=run.state)
+
+
+def _begin_again(book: Book, record: Record) -> StartReply:
+    run = record.run
+    reply = begin(book, ops.Begin(run_id=run.run_id, nonce=run.nonce))
+    grant = describe_grant(record.run) if reply.verdict is Verdict.OK else None
+    return StartReply(verdict=reply.verdict, state=record.run.state, grant=grant)
+
+
+def _why_not(book: Book, record: Record) -> Verdict | None:
+    """Why nobody can claim this run now, if so."""
+    if not book.blessed:
+        return Verdict.RECOVERING
+    if record.run.state is not State.READY:
+        book.counters.claim_refused()
+        return Verdict.DROP
+    return Verdict.DROP if book.is_parked(record) else None
+
+
+def _granted(grant: Grant) -> StartReply:
+    return StartReply(verdict=Verdict.OK, state=State.RUNNING, grant=grant)
 
 
 def claim(book: Book, op: ops.Claim) -> ClaimReply:
@@ -20,14 +77,10 @@ def claim(book: Book, op: ops.Claim) -> ClaimReply:
     run = record.run
     if run.state is State.CLAIMED and run.nonce == op.nonce:
         return ClaimReply(verdict=Verdict.OK, state=run.state, grant=describe_grant(run))
-    if not book.blessed:
-        return ClaimReply(verdict=Verdict.RECOVERING, state=run.state)
-    if run.state is State.READY and book.is_parked(record):
-        return ClaimReply(verdict=Verdict.DROP, state=run.state)
-    if run.state is not State.READY:
-        book.counters.claim_refused()
-        return ClaimReply(verdict=Verdict.DROP, state=run.state)
-    grant = book.grant(record, op.nonce, op.worker)
+    refused = _why_not(book, record)
+    if refused:
+        return ClaimReply(verdict=refused, state=run.state)
+    grant = book.grant(record, op.nonce, op.worker, State.CLAIMED)
     return ClaimReply(verdict=Verdict.OK, state=State.CLAIMED, grant=grant)
 
 
@@ -130,7 +183,7 @@ def hand_back(book: Book, record: Record) -> EndReply:
     """A claim whose code never started: to the outbox again, cancelled, or tried often enough."""
     if record.run.cancellation:
         book.end_cancelled(record)
-    elif record.claims > FRUITLESS_CLAIMS:
+    elif record.claims - record.run.attempt > FRUITLESS_CLAIMS:
         message = f"claimed {record.claims} times and never started"
         book.end(record, State.FAILED, "StartFailed", message)
     else:

@@ -11,7 +11,6 @@ from singletrack.adapters.memory.book import (
     REPUBLISH_MS,
     Book,
     Record,
-    describe_grant,
 )
 from singletrack.errors import Holder
 from singletrack.lifecycle import State
@@ -34,18 +33,35 @@ def submit(book: Book, op: ops.Submit) -> ops.Submission:
     spec = stored(op.spec)
     known = book.find(spec.run_id)
     if known:
-        return _known(known, spec, op.claim_nonce)
+        same = known.run.spec.fingerprint == spec.fingerprint
+        verdict = Verdict.OK if same else Verdict.CONFLICT
+        return ops.Submission(verdict=verdict, state=known.run.state)
     owner = book.owner(spec.lock)
-    record = _decided(book, op, spec, owner)
-    if spec.door is Door.REST and record.run.state not in NOT_TAKEN:
-        book.latest[spec.namespace] = spec.run_id
+    record = record_new(book, spec, push=op.push)
     return ops.Submission(
         verdict=Verdict.OK,
         state=record.run.state,
         created=True,
         holder=record.run.holder or (holder_of(owner) if owner else None),
-        grant=describe_grant(record.run) if record.run.state is State.CLAIMED else None,
     )
+
+
+def record_new(
+    book: Book, spec: RunSpec, *, push: bool, claim: tuple[str, str] | None = None
+) -> Record:
+    """Record a run that is not known yet; one whose lock is free begins at once for `claim`, which
+    is a nonce and a worker.
+    """
+    owner = book.owner(spec.lock)
+    starts = decision_on(book, spec, owner) is Decision.START
+    if starts and claim and spec.queue not in book.paused_queues:
+        fields = book.new_claim(*claim)
+        record = book.create(spec, State.RUNNING, push=push, claims=1, **fields)
+    else:
+        record = _decided(book, spec, owner, push=push)
+    if spec.door is Door.REST and record.run.state not in NOT_TAKEN:
+        book.latest[spec.namespace] = spec.run_id
+    return record
 
 
 def published(book: Book, op: ops.Published) -> bool:
@@ -67,27 +83,17 @@ def stored(spec: RunSpec) -> RunSpec:
     return replace(spec, args=args, kwargs=json.loads(encode_json(dict(spec.kwargs))))
 
 
-def _known(record: Record, spec: RunSpec, nonce: str) -> ops.Submission:
-    run = record.run
-    if run.spec.fingerprint != spec.fingerprint:
-        return ops.Submission(verdict=Verdict.CONFLICT, state=run.state)
-    claimed = run.state is State.CLAIMED and run.nonce == nonce
-    return ops.Submission(
-        verdict=Verdict.OK, state=run.state, grant=describe_grant(run) if claimed else None
-    )
-
-
-def _decided(book: Book, op: ops.Submit, spec: RunSpec, owner: Record | None) -> Record:
+def _decided(book: Book, spec: RunSpec, owner: Record | None, *, push: bool) -> Record:
     decision = decision_on(book, spec, owner)
     if decision is Decision.START:
-        return _started(book, op, spec)
+        return book.create(spec, State.READY, push=push)
     if decision in _AT_ONCE:
         return _ended(book, spec, decision, owner)
     if decision is Decision.REPLACE:
-        return _replacing(book, op, spec, owner)
+        return _replacing(book, spec, owner, push=push)
     if decision is Decision.SUPERSEDE:
         _supersede(book, spec, "Superseded", f"superseded by run {spec.run_id}")
-    return book.create(spec, State.QUEUED, push=op.push)
+    return book.create(spec, State.QUEUED, push=push)
 
 
 def decision_on(book: Book, spec: RunSpec, owner: Record | None) -> Decision:
@@ -101,13 +107,6 @@ def view_of(book: Book, spec: RunSpec, owner: Record | None) -> LockView:
         holder_cancelling=owner is not None and owner.run.cancellation is not None,
         waiting=len(book.waiting(spec.lock)),
     )
-
-
-def _started(book: Book, op: ops.Submit, spec: RunSpec) -> Record:
-    if not op.claim_nonce or not book.blessed or spec.queue in book.paused_queues:
-        return book.create(spec, State.READY, push=op.push)
-    claim = book.new_claim(op.claim_nonce, op.worker)
-    return book.create(spec, State.CLAIMED, push=op.push, **claim)
 
 
 def _ended(book: Book, spec: RunSpec, decision: Decision, owner: Record | None) -> Record:
@@ -132,10 +131,10 @@ def _supersede(book: Book, spec: RunSpec, reason: str, message: str) -> None:
         book.end(waiting, State.SUPERSEDED, reason, message)
 
 
-def _replacing(book: Book, op: ops.Submit, spec: RunSpec, owner: Record | None) -> Record:
+def _replacing(book: Book, spec: RunSpec, owner: Record | None, *, push: bool) -> Record:
     message = f"replaced by run {spec.run_id}"
     _supersede(book, spec, "Replaced", message)
-    record = book.create(spec, State.QUEUED, push=op.push)
+    record = book.create(spec, State.QUEUED, push=push)
     if owner is None:
         return record
     if owner.run.state is State.READY:

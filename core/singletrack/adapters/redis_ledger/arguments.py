@@ -8,13 +8,21 @@ from typing import Any
 from singletrack import operations as ops
 from singletrack.adapters.redis_ledger import records
 from singletrack.lifecycle import VIEWS
-from singletrack.run import Outcome, encode_json
+from singletrack.run import Outcome, RunSpec, encode_json
 
 
 def submit(op: ops.Submit) -> list[str]:
-    spec = op.spec
-    head = [spec.run_id, spec.fingerprint, spec.lock, spec.policy, flag(value=op.push)]
-    return [*head, op.claim_nonce, op.worker, *records.spec_fields(spec)]
+    return submission(op.spec, push=op.push)
+
+
+def start(op: ops.Start) -> list[str]:
+    who = [op.nonce, op.worker]
+    return [*who, *(submission(op.spec, push=op.push) if op.spec else [op.run_id])]
+
+
+def submission(spec: RunSpec, *, push: bool) -> list[str]:
+    head = [spec.run_id, spec.fingerprint, spec.lock, spec.policy, flag(value=push)]
+    return [*head, *records.spec_fields(spec)]
 
 
 def preview(op: ops.Preview) -> list[str]:

@@ -18,7 +18,7 @@ from singletrack.metrics import HISTOGRAMS
 VERSION = 2
 NAME = f"singletrack_v{VERSION}"
 #: What operations share, in this order; every other file is an operation.
-_SHARED = ("prelude.lua", "ending.lua", "pausing.lua", "deciding.lua")
+_SHARED = ("prelude.lua", "claiming.lua", "ending.lua", "pausing.lua", "deciding.lua")
 
 
 def function_name(operation: str) -> str:

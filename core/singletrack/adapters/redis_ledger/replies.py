@@ -21,14 +21,13 @@ def read_holder(run_id: str, name: str) -> Holder | None:
     return Holder(run_id, name) if run_id else None
 
 
-def submission(op: ops.Submit, reply: list[str]) -> ops.Submission:
-    verdict, state, created, holder_id, holder_name, *grant = reply
+def submission(_op: Any, reply: list[str]) -> ops.Submission:
+    verdict, state, created, holder_id, holder_name = reply
     return ops.Submission(
         verdict=Verdict(verdict),
         state=read_state(state),
         created=created == "1",
         holder=read_holder(holder_id, holder_name),
-        grant=read_grant(op.spec.run_id, grant) if grant else None,
     )
 
 
@@ -56,6 +55,12 @@ def read_grant(run_id: str, reply: list[str]) -> ops.Grant:
         timeout_seconds=int(timeout_ms) / 1000 if timeout_ms else None,
         door=Door(door),
     )
+
+
+def start_reply(op: ops.Start, reply: list[str]) -> ops.StartReply:
+    verdict = Verdict(reply[0])
+    grant = read_grant(op.run_id, reply) if verdict is Verdict.OK else None
+    return ops.StartReply(verdict=verdict, state=read_state(reply[1]), grant=grant)
 
 
 def claim_reply(op: ops.Claim, reply: list[str]) -> ops.ClaimReply:

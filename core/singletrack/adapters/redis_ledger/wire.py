@@ -41,6 +41,7 @@ _TABLE: dict[type, tuple[Arguments, Decode]] = {
         lambda op: [op.run_id, str(op.publications), arguments.flag(value=op.push)],
         replies.one,
     ),
+    ops.Start: (arguments.start, replies.start_reply),
     ops.Claim: (lambda op: [op.run_id, op.nonce, op.worker], replies.claim_reply),
     ops.Begin: (arguments.claim_of, replies.begin_reply),
     ops.Report: (

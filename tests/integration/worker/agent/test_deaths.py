@@ -48,12 +48,15 @@ def test_the_report_says_what_main_knows_when_the_kernel_does_not_any_more(worke
     assert worker.operation("ChildGone", run_id=run)["message"] == "as the pool saw it"
 
 
-def test_a_child_that_dies_before_user_code_gives_its_run_back(worker: Worker):
+def test_a_child_that_dies_while_it_starts_a_run_is_reported_to_the_ledger_that_knows(
+    worker: Worker,
+):
     job = worker.job("never_start")
     worker.start(job)
     os.kill(worker.event("bound")["pid"], signal.SIGKILL)
-    worker.operation("NotStarted", run_id=job["run"])
-    assert not worker.operations("ChildGone")
+    report = worker.operation("ChildGone", run_id=job["run"])
+    assert report["cause"] == "DIED"
+    assert report["alive"] == []
 
 
 def test_a_child_that_dies_without_a_run_is_no_event(worker: Worker):
@@ -104,17 +107,13 @@ def test_when_main_is_killed_nothing_of_it_stays_and_every_run_is_reported(worke
     worker.event("family")
     worker.event("deaf")
     worker.event("bound", run=third["run"])
-    unbound = worker.job("hang")
-    worker.send("watch", jobs=[unbound])
     worker.renewed(first)
     os.kill(worker.process.pid, signal.SIGKILL)
-    for run in (first, second):
+    for run in (first, second, third["run"]):
         report = worker.operation("ChildGone", run_id=run)
         assert report["cause"] == "DIED"
         assert report["message"] == "the worker's main process died"
         assert report["alive"] == []
-    for run in (third["run"], unbound["run"]):
-        worker.operation("NotStarted", run_id=run)
     worker.operation("AgentGone")
     wait_until(lambda: not alive(worker.agent))
     assert not any(map(alive, worker.relatives()))
@@ -140,12 +139,9 @@ def test_an_agent_without_main_and_without_a_ledger_gives_up_after_two_leases(wo
 def test_a_worker_that_stops_lets_its_agent_end(worker: Worker):
     worker.start(worker.job("nothing"))
     worker.event("left")
-    unbound = worker.job("hang")
-    worker.send("watch", jobs=[unbound])
     worker.send("stop")
     assert worker.event("agent_stopped")["code"] == 0
     assert not worker.path.parent.exists()
-    worker.operation("NotStarted", run_id=unbound["run"])
     assert worker.operations("Renew")[-1]["at"] < worker.operation("AgentGone")["at"]
 
 

@@ -127,19 +127,18 @@ def test_an_agent_that_was_frozen_for_longer_than_the_lease_kills_before_anythin
     assert worker.operation("ChildGone", run_id=run)["cause"] == "FENCED"
 
 
-def test_a_claim_that_is_older_than_its_lease_is_not_bound_and_given_back(worker: Worker):
-    job = worker.job("hang", age=LEASE)
-    worker.start(job)
+def test_a_claim_that_is_older_than_its_lease_is_not_bound(worker: Worker):
+    worker.start(worker.job("hang", age=LEASE))
     assert not worker.event("bound")["bound"]
-    worker.operation("NotStarted", run_id=job["run"])
 
 
-def test_a_claim_that_no_child_binds_is_given_back_at_its_deadline(worker: Worker):
-    job = worker.job("hang")
-    worker.send("watch", jobs=[job])
-    report = worker.operation("NotStarted", run_id=job["run"])
-    assert not any(job["run"] in dict(r["leases"]) for r in worker.operations("Renew"))
+def test_a_lease_is_not_renewed_before_the_ledger_has_answered_the_child(worker: Worker):
+    job = worker.job("never_start")
+    worker.start(job)
+    report = worker.operation("ChildGone", run_id=job["run"])
+    assert report["cause"] == "FENCED"
     assert report["alive"] == []
+    assert not any(job["run"] in dict(r["leases"]) for r in worker.operations("Renew"))
 
 
 def test_what_a_task_leaves_behind_is_dead_before_its_end_is_recorded(worker: Worker):

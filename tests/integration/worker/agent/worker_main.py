@@ -154,7 +154,7 @@ def meddle() -> None:
             agent.hello_main,
             agent.hello_child,
             lambda: agent.leaving("nonce-1"),
-            lambda: agent.bind("nonce-1").bound,
+            lambda: agent.bind("run-1", "nonce-1", boottime()).bound,
             agent.stopping,
         ):
             try:
@@ -202,12 +202,20 @@ def execute(agent: AgentClient, job: dict[str, Any]) -> None:
     for wait in job.get("wait_for", ()):
         while not (folder / wait).exists():
             time.sleep(0.002)
-    bound = agent.bind(nonce)
+    bound = agent.bind(job["run"], nonce, boottime() - job.get("age", 0.0))
     say("bound", run=job["run"], bound=bound.bound, reason=getattr(bound, "reason", ""))
     if not bound.bound or job["task"] == "never_start":
         return hang()
-    started = agent.started(nonce, job.get("timeout"))
-    say("started", run=job["run"], bound=started.bound)
+    grant = Grant(
+        run_id=job["run"],
+        nonce=nonce,
+        token=7,
+        lock="l",
+        attempt=1,
+        timeout_seconds=job.get("timeout"),
+    )
+    agent.started(grant)
+    say("started", run=job["run"])
     signal.signal(signal.SIGTERM, stop)
     try:
         TASKS[job["task"]]()
@@ -239,13 +247,7 @@ class Main:
         killed = killing.kill_tree(self.pool, 5.0)
         say("agent_died", complete=killed.complete)
 
-    def watch(self, jobs: list[dict[str, Any]]) -> None:
-        for job in jobs:
-            grant = Grant(run_id=job["run"], nonce=job["nonce"], token=7, lock="l", attempt=1)
-            self.agent.client.watch(grant, boottime() - job.get("age", 0.0))
-
     def start(self, jobs: list[dict[str, Any]], *, reap: bool) -> None:
-        self.watch(jobs)
         pid = fork(lambda: child(self.agent.path, jobs))
         self.pool.append(pid)
         if reap:

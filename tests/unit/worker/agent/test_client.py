@@ -3,6 +3,7 @@ import socket
 
 import pytest
 
+from singletrack.operations import Grant
 from singletrack.settings import Settings
 from singletrack_worker.agent import messages as msg
 from singletrack_worker.agent import spawning
@@ -35,21 +36,21 @@ def agent():
 
 def test_an_answer_is_returned(agent):
     agent.answer(1, Bound(deadline=22.0))
-    assert agent.client.bind("n") == Bound(deadline=22.0)
-    assert agent.heard() == msg.Bind(nonce="n")
+    assert agent.client.bind("r", "n", 1.5) == Bound(deadline=22.0)
+    assert agent.heard() == msg.Bind(run_id="r", nonce="n", sent_at=1.5)
 
 
 def test_an_agent_that_does_not_answer_is_an_error_that_names_the_request(agent):
-    with pytest.raises(AgentError, match="did not answer Unwatch"):
-        agent.client.unwatch("n")
+    with pytest.raises(AgentError, match="did not answer Why"):
+        agent.client.why("n")
 
 
 def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_one(agent):
     with pytest.raises(AgentError):
-        agent.client.bind("first")
+        agent.client.bind("first", "n", 1.5)
     agent.answer(1, Bound(deadline=1.0))
     agent.answer(2, Bound(deadline=2.0))
-    assert agent.client.bind("second") == Bound(deadline=2.0)
+    assert agent.client.bind("second", "n", 1.5) == Bound(deadline=2.0)
 
 
 def test_a_refusal_gives_the_reason(agent):
@@ -60,24 +61,30 @@ def test_a_refusal_gives_the_reason(agent):
 
 def test_a_refused_binding_is_an_answer(agent):
     agent.answer(1, msg.Refused(reason="too old"))
-    assert agent.client.bind("n").bound is False
+    assert agent.client.bind("n", "n", 1.5).bound is False
 
 
 def test_an_answer_of_another_kind_is_an_error(agent):
     agent.answer(1, Done())
     with pytest.raises(AgentError):
-        agent.client.started("n")
-    agent.answer(2, Bound(deadline=1.0))
-    with pytest.raises(AgentError):
         agent.client.why("n")
+    agent.answer(2, msg.Clear())
+    with pytest.raises(AgentError):
+        agent.client.bind("r", "n", 1.5)
 
 
 def test_an_agent_that_is_gone_is_an_error_at_once(agent):
     agent.channel.close()
     with pytest.raises(AgentError):
-        agent.client.bind("n")
+        agent.client.bind("n", "n", 1.5)
     with pytest.raises(AgentError):
         agent.client.left("n")
+
+
+def test_the_start_of_user_code_is_told_without_waiting(agent):
+    grant = Grant(run_id="r", nonce="n", token=1, lock="l", attempt=1)
+    agent.client.started(grant)
+    assert agent.heard() == msg.Started(grant=grant)
 
 
 def test_the_end_of_a_run_is_told_without_waiting(agent):
@@ -99,7 +106,7 @@ def test_a_forked_child_does_not_keep_its_parents_connection_open(tmp_path):
         pid = os.fork()
         if pid == 0:
             try:
-                client.bind("n")
+                client.bind("n", "n", 1.5)
             except AgentError:
                 os._exit(7)
             os._exit(0)

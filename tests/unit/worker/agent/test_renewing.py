@@ -23,6 +23,7 @@ from singletrack.run import Outcome, RunSpec
 from singletrack.specification import write_outcome, write_spec
 from singletrack_worker.agent.bindings import Rules, Stage
 from singletrack_worker.agent.calls import Answered
+from singletrack_worker.agent.messages import Bind, Started
 from singletrack_worker.agent.renewing import Renewing
 from singletrack_worker.agent.table import Table
 
@@ -83,16 +84,18 @@ class Bench:
         self.calls.answered = Answered(sent_at=self.clock.now, reply=reply, error=error)
 
     def start_run(self, spec=""):
-        self.table.watch(GRANT, self.clock.now)
-        self.table.bind(1, "n", self.clock.now)
-        self.table.start(1, "n", None, spec, self.clock.now)
+        self.bind_and_start(1, GRANT, spec)
 
     def end_well(self, run_id):
         grant = Grant(run_id=run_id, nonce=run_id, token=1, lock="l", attempt=1)
-        self.table.watch(grant, self.clock.now)
-        self.table.bind(2, run_id, self.clock.now)
-        self.table.start(2, run_id, None, write_spec(SPEC), self.clock.now)
+        self.bind_and_start(2, grant, write_spec(SPEC))
         self.table.left(2, run_id, write_outcome(DONE), self.clock.now)
+
+    def bind_and_start(self, pid, grant, spec):
+        now = self.clock.now
+        asked = Bind(run_id=grant.run_id, nonce=grant.nonce, sent_at=now)
+        self.table.bind(pid, asked, now)
+        self.table.start(pid, Started(grant=grant, spec=spec), now)
 
     def end_run(self):
         self.table.child_died(1, "exit code 1")

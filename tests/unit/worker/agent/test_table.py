@@ -9,22 +9,33 @@ from singletrack.operations import (
     ChildGone,
     Grant,
     LeaseAnswer,
-    NotStarted,
     RenewReply,
     Verdict,
 )
 from singletrack.run import Cancellation
 from singletrack.settings import LeaseSettings
 from singletrack_worker.agent.bindings import Kill, Rules, Stage, Sweep, Terminate
-from singletrack_worker.agent.messages import Bound, Refused
+from singletrack_worker.agent.messages import Bind, Bound, Refused, Started
 from singletrack_worker.agent.table import Table
 
 RULES = Rules(lease=30, fence=8, renew=5, patience=75, timeout_grace=10)
 CHILD, OTHER = 100, 200
 
 
-def grant(nonce="n"):
-    return Grant(run_id=f"run-{nonce}", nonce=nonce, token=1, lock="l", attempt=1)
+def bind(table, nonce="n", *, child=CHILD, sent_at=0.0, now=1.0):
+    return table.bind(child, Bind(run_id=f"run-{nonce}", nonce=nonce, sent_at=sent_at), now)
+
+
+def start(table, nonce="n", *, child=CHILD, timeout_seconds=None, spec="", now=2.0):
+    grant = Grant(
+        run_id=f"run-{nonce}",
+        nonce=nonce,
+        token=1,
+        lock="l",
+        attempt=1,
+        timeout_seconds=timeout_seconds,
+    )
+    table.start(child, Started(grant=grant, spec=spec), now)
 
 
 def answer(verdict, nonce="n", grace=None):
@@ -44,20 +55,14 @@ def table():
 
 
 @pytest.fixture
-def watched(table):
-    table.watch(grant(), sent_at=0.0)
+def bound(table):
+    assert bind(table) == Bound(deadline=22.0)
     return table
 
 
 @pytest.fixture
-def bound(watched):
-    assert watched.bind(CHILD, "n", now=1.0) == Bound(deadline=22.0)
-    return watched
-
-
-@pytest.fixture
 def started(bound):
-    assert bound.start(CHILD, "n", None, "the specification", now=2.0) == Bound(deadline=22.0)
+    start(bound, spec="the specification")
     return bound
 
 
@@ -73,73 +78,48 @@ def report_of(table, now):
 
 
 class TestBinding:
-    def test_the_deadline_counts_from_the_first_claim(self, watched):
-        watched.watch(grant(), sent_at=10.0)
-        assert watched.bind(CHILD, "n", now=11.0) == Bound(deadline=22.0)
+    def test_the_deadline_counts_from_before_the_start_was_sent(self, table):
+        assert bind(table, sent_at=0.5, now=11.0) == Bound(deadline=22.5)
 
-    def test_a_claim_nobody_has_announced_is_refused(self, table):
-        assert isinstance(table.bind(CHILD, "n", now=1.0), Refused)
+    def test_a_moment_in_the_future_is_not_believed(self, table):
+        assert bind(table, sent_at=1000.0, now=1.0) == Bound(deadline=23.0)
 
-    def test_a_claim_older_than_its_lease_is_refused(self, watched):
-        assert isinstance(watched.bind(CHILD, "n", now=22.0), Refused)
+    def test_a_claim_older_than_its_lease_is_refused(self, table):
+        assert isinstance(bind(table, now=22.0), Refused)
+        assert len(table) == 0
 
     def test_a_repeated_bind_of_the_same_child_answers_the_same(self, bound):
-        assert bound.bind(CHILD, "n", now=3.0) == Bound(deadline=22.0)
+        assert bind(bound, sent_at=3.0, now=3.0) == Bound(deadline=22.0)
 
     def test_a_claim_belongs_to_one_child(self, bound):
-        assert isinstance(bound.bind(OTHER, "n", now=3.0), Refused)
+        assert isinstance(bind(bound, child=OTHER), Refused)
 
     def test_a_child_that_still_executes_a_run_gets_no_other(self, started):
-        started.watch(grant("m"), sent_at=2.0)
-        assert isinstance(started.bind(CHILD, "m", now=3.0), Refused)
+        assert isinstance(bind(started, "m", now=3.0), Refused)
 
     def test_a_child_that_asks_for_another_run_has_given_up_what_it_had_bound(self, bound):
-        bound.watch(grant("m"), sent_at=2.0)
-        assert isinstance(bound.bind(CHILD, "m", now=3.0), Bound)
-        assert bound.leases() == (("run-m", "m"),)
+        assert isinstance(bind(bound, "m", now=3.0), Bound)
+        assert [binding.nonce for binding in bound] == ["m"]
 
-    def test_an_announced_claim_is_not_renewed_before_a_child_has_it(self, watched):
-        assert watched.leases() == ()
-
-    def test_an_announced_claim_can_be_taken_back(self, watched):
-        watched.unwatch("n")
-        assert isinstance(watched.bind(CHILD, "n", now=1.0), Refused)
-
-    def test_a_bound_claim_cannot_be_taken_back_by_main(self, bound):
-        bound.unwatch("n")
-        assert bound.leases() == (("run-n", "n"),)
-
-    def test_an_announced_claim_nobody_binds_is_given_back_at_its_deadline(self, watched):
-        assert watched.next_moment() == 22.0
-        assert watched.due(22.0) == []
-        assert report_of(watched, 22.0) == NotStarted(run_id="run-n", nonce="n")
-
-    def test_a_main_that_stops_gives_back_what_no_child_has(self, bound):
-        bound.watch(grant("m"), sent_at=2.0)
-        bound.release_watched()
-        assert report_of(bound, 3.0) == NotStarted(run_id="run-m", nonce="m")
+    def test_a_claim_is_not_renewed_before_the_ledger_has_answered_the_child(self, bound):
+        assert bound.leases() == ()
+        start(bound)
         assert bound.leases() == (("run-n", "n"),)
 
 
 class TestStarting:
-    def test_user_code_may_not_start_after_the_deadline(self, bound):
-        assert isinstance(bound.start(CHILD, "n", None, "", now=22.0), Refused)
-
-    def test_user_code_may_not_start_once_the_run_is_cancelled(self, bound):
-        renewed(bound, 2.0, answer(Verdict.CANCEL, grace=0.0))
-        assert bound.due(2.1) == []
-        assert bound.start(CHILD, "n", None, "", now=3.0) == Refused(reason="the run was cancelled")
-
-    def test_user_code_may_not_start_once_the_claim_is_lost(self, bound):
-        renewed(bound, 2.0, answer(Verdict.DROP))
-        assert bound.due(2.1) == []
-        assert isinstance(bound.start(CHILD, "n", None, "", now=3.0), Refused)
-
     def test_only_the_bound_child_may_start(self, bound):
-        assert isinstance(bound.start(OTHER, "n", None, "", now=3.0), Refused)
+        start(bound, child=OTHER)
+        assert bound["n"].stage is Stage.BOUND
 
     def test_it_starts_once(self, started):
-        assert isinstance(started.start(CHILD, "n", None, "", now=3.0), Refused)
+        start(started, timeout_seconds=1.0, now=3.0)
+        assert started.next_moment() == 22.0
+
+    def test_what_is_being_killed_does_not_start(self, bound):
+        bound.due(22.0)
+        start(bound, now=22.0)
+        assert bound["n"].stage is Stage.DYING
 
     def test_a_child_that_gives_the_run_back_is_free(self, bound):
         bound.left(CHILD, "n", "", 3.0)
@@ -180,10 +160,15 @@ class TestLeases:
         renewed(started, 21.9, answer(Verdict.OK))
         assert started["n"].stage is Stage.DYING
 
-    def test_a_fenced_run_that_never_started_is_given_back(self, bound):
+    def test_of_a_fenced_run_that_may_have_started_the_ledger_knows_more(self, bound):
         assert bound.due(22.0) == [Kill("n")]
         bound.buried("n", 22.1)
-        assert report_of(bound, 22.1) == NotStarted(run_id="run-n", nonce="n")
+        assert report_of(bound, 22.1) == ChildGone(
+            run_id="run-n",
+            nonce="n",
+            cause=Cause.FENCED,
+            message="stopped because the lease could not be renewed",
+        )
 
     def test_a_lost_lease_kills(self, started):
         renewed(started, 5.0, answer(Verdict.DROP))
@@ -210,8 +195,9 @@ class TestLeases:
         assert table.due(5.1) == []
 
     def test_the_guard_learns_the_earliest_deadline(self, started):
-        started.watch(grant("m"), sent_at=1.0)
+        bind(started, "m", child=OTHER, sent_at=5.0, now=5.0)
         assert started.earliest_deadline() == 22.0
+        started.left(OTHER, "m", "", 6.0)
         started.leave(CHILD, "n", 3.0)
         assert started.earliest_deadline() == inf
 
@@ -263,7 +249,7 @@ class TestCancelling:
 class TestTimeouts:
     @pytest.fixture
     def limited(self, bound):
-        bound.start(CHILD, "n", 10.0, "", now=2.0)
+        start(bound, timeout_seconds=10.0)
         renewed(bound, 5.0, answer(Verdict.OK))
         return bound
 
@@ -351,13 +337,10 @@ class TestLeaving:
 
 
 class TestDying:
-    def test_a_child_that_hangs_before_user_code_gives_its_run_back(self, bound):
-        for at in range(5, 80, 5):
-            renewed(bound, float(at), answer(Verdict.OK))
-        assert bound.due(75.9) == []
-        assert bound.due(76.0) == [Kill("n")]
-        bound.buried("n", 76.1)
-        assert report_of(bound, 76.1) == NotStarted(run_id="run-n", nonce="n")
+    def test_a_child_that_hangs_before_user_code_dies_with_its_lease(self, bound):
+        assert bound.next_moment() == 22.0
+        assert bound.due(21.9) == []
+        assert bound.due(22.0) == [Kill("n")]
 
     def test_a_dead_childs_descendants_are_killed_before_the_report(self, started):
         started.child_died(CHILD, "exit code 1")
@@ -394,11 +377,9 @@ class TestDying:
         assert started.due(5.0) == []
 
     def test_main_takes_everybody_along(self, started):
-        started.watch(grant("m"), sent_at=2.0)
+        bind(started, "m", child=OTHER, now=2.0)
         started.abandon("main died")
-        assert started.due(3.0) == [Kill("n")]
-        assert report_of(started, 3.0) == NotStarted(run_id="run-m", nonce="m")
-        started.reported("m", None, 9.0)
+        assert started.due(3.0) == [Kill("n"), Kill("m")]
         started.buried("n", 3.1)
         report = report_of(started, 3.1)
         assert (report.cause, report.message) == (Cause.DIED, "main died")
@@ -429,5 +410,4 @@ class TestDying:
         started.child_died(CHILD, "exit code 1")
         started.due(5.0)
         started.buried("n", 5.0)
-        started.watch(grant("m"), sent_at=5.0)
-        assert isinstance(started.bind(CHILD, "m", now=5.5), Bound)
+        assert isinstance(bind(started, "m", sent_at=5.0, now=5.5), Bound)

@@ -3,10 +3,10 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from singletrack.operations import ChildGone, Grant, LeaseAnswer, NotStarted, RenewReply, Verdict
+from singletrack.operations import ChildGone, Grant, LeaseAnswer, RenewReply, Verdict
 from singletrack.run import Cancellation
 from singletrack_worker.agent.bindings import Kill, Rules, Stage, Terminate
-from singletrack_worker.agent.messages import Bound
+from singletrack_worker.agent.messages import Bind, Bound, Started
 from singletrack_worker.agent.table import Table
 
 RULES = Rules(lease=30, fence=8, renew=5, patience=75, timeout_grace=10)
@@ -20,38 +20,31 @@ class AnyOrder(RuleBasedStateMachine):
         super().__init__()
         self.table = Table(RULES)
         self.now = 0.0
-        self.started = set()
-        self.must_not_start = set()
 
     @rule(seconds=st.sampled_from([0.0, 0.05, 1.0, 5.0, 21.0, 80.0]))
     def time_passes(self, seconds):
         self.now += seconds
 
-    @rule(nonce=nonces, age=st.sampled_from([0.0, 1.0, 30.0]))
-    def watch(self, nonce, age):
-        if all(b.grant.nonce != nonce for b in self.table):
-            self.started.discard(nonce)
-            self.must_not_start.discard(nonce)
-        grant = Grant(run_id=f"run-{nonce}", nonce=nonce, token=1, lock="l", attempt=1)
-        self.table.watch(grant, self.now - age)
-
-    @rule(nonce=nonces)
-    def unwatch(self, nonce):
-        self.table.unwatch(nonce)
-
-    @rule(nonce=nonces, pid=pids)
-    def bind(self, nonce, pid):
-        answer = self.table.bind(pid, nonce, self.now)
+    @rule(nonce=nonces, pid=pids, age=st.sampled_from([0.0, 1.0, 30.0]))
+    def bind(self, nonce, pid, age):
+        asked = Bind(run_id=f"run-{nonce}", nonce=nonce, sent_at=self.now - age)
+        answer = self.table.bind(pid, asked, self.now)
         assert not isinstance(answer, Bound) or answer.deadline > self.now
 
     @rule(nonce=nonces, pid=pids, timeout=st.sampled_from([None, 0.0, 3.0]))
     def start(self, nonce, pid, timeout):
-        answer = self.table.start(pid, nonce, timeout, "", self.now)
-        if isinstance(answer, Bound):
-            assert nonce not in self.started
-            assert nonce not in self.must_not_start
-            assert answer.deadline > self.now
-            self.started.add(nonce)
+        bound = [b for b in self.table if b.nonce == nonce and b.stage is Stage.BOUND]
+        grant = Grant(
+            run_id=f"run-{nonce}",
+            nonce=nonce,
+            token=1,
+            lock="l",
+            attempt=1,
+            timeout_seconds=timeout,
+        )
+        self.table.start(pid, Started(grant=grant), self.now)
+        if any(b.stage is Stage.STARTED for b in bound):
+            assert bound[0].pid == pid
 
     @rule(nonce=nonces, pid=pids)
     def leave(self, nonce, pid):
@@ -59,7 +52,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(nonce=nonces)
     def swept(self, nonce):
-        if any(b.grant.nonce == nonce and b.stage is Stage.LEAVING for b in self.table):
+        if any(b.nonce == nonce and b.stage is Stage.LEAVING for b in self.table):
             self.table.swept(nonce)
 
     @rule(nonce=nonces, pid=pids)
@@ -86,8 +79,6 @@ class AnyOrder(RuleBasedStateMachine):
             LeaseAnswer(run_id=run, nonce=nonce, verdict=verdict, cancellation=cancellation)
             for run, nonce in self.table.leases()
         )
-        if verdict is Verdict.CANCEL or (verdict is Verdict.DROP and blessed):
-            self.must_not_start |= {a.nonce for a in answers}
         self.table.renewed(self.now - delay, RenewReply(blessed=blessed, answers=answers), self.now)
 
     @rule()
@@ -112,7 +103,7 @@ class AnyOrder(RuleBasedStateMachine):
         found = self.table.next_report(self.now)
         if found:
             nonce, operation = found
-            assert isinstance(operation, ChildGone if nonce in self.started else NotStarted)
+            assert isinstance(operation, ChildGone)
             self.table.reported(nonce, None, self.now)
 
     @invariant()

@@ -7,11 +7,10 @@ register('claim', {}, function(args)
   if r.state == 'CLAIMED' and r.nonce == args[2] then return describe_grant(r) end
   if not is_blessed() then return { 'RECOVERING', r.state } end
   if r.state == 'READY' and is_paused('queue', r.queue) then return { 'DROP', r.state } end
-  local owns = redis.call('HGET', lock_key(r.lock), 'owner') == r.id
-  if r.state ~= 'READY' or not owns then
+  if not may_claim(r) then
     count('claims_refused_total')
     return { 'DROP', r.state }
   end
-  grant(r, args[2], args[3])
+  grant(r, args[2], args[3], 'CLAIMED')
   return describe_grant(r)
 end)

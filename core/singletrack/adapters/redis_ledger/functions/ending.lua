@@ -15,7 +15,7 @@ end
 local function hand_back(r)
   if r.cancel_by ~= '' then
     end_cancelled(r)
-  elseif number(r, 'claims') > FRUITLESS_CLAIMS then
+  elseif number(r, 'claims') - number(r, 'attempt') > FRUITLESS_CLAIMS then
     fail(r, 'FAILED', 'StartFailed', 'claimed ' .. r.claims .. ' times and never started')
   else
     move(r, 'READY')

@@ -132,7 +132,7 @@ end
 
 local function measure(r, to, at)
   if r.state ~= '' then count('runs|state=' .. r.state, -1) end
-  if to == 'RUNNING' and r.state == 'CLAIMED' then
+  if to == 'RUNNING' then
     observe('run_wait_seconds', '|task=' .. known_task(r), at - number(r, 'submitted_at'))
   end
   if TRANSITIONS[to] then
@@ -151,6 +151,7 @@ end
 
 local move -- below; release and promote call it
 local is_paused, park -- pausing.lua
+local submit_run -- submit.lua
 
 -- A waiting run's place in line: the moment it came, earlier by what its priority is worth.
 local function score_of(r)
@@ -225,11 +226,12 @@ local enter = {
   CLAIMED = function(r, at)
     redis.call('SADD', P .. 'leased', r.id)
     redis.call('HSET', lock_key(r.lock), 'owner', r.id, 'token', r.token)
-    if r.ready_at == '' then change(r, 'ready_at', at) end
   end,
   RUNNING = function(r, at)
     redis.call('SADD', P .. 'leased', r.id)
-    change(r, 'started_at', at, 'attempt', number(r, 'attempt') + 1, 'claims', 0)
+    redis.call('HSET', lock_key(r.lock), 'owner', r.id, 'token', r.token)
+    if r.ready_at == '' then change(r, 'ready_at', at) end
+    change(r, 'started_at', at, 'attempt', number(r, 'attempt') + 1)
   end,
   TERMINAL = function(r, at)
     change(r, 'finished_at', at)
@@ -251,23 +253,6 @@ move = function(r, to)
   arrive(r, at)
   emit(r)
   if OWNING[from] and not OWNING[to] then release(r) end
-end
-
--- --- claims -------------------------------------------------------------------------------------
-
-local function leased_by(r, nonce)
-  return r and r.nonce == nonce and (r.state == 'CLAIMED' or r.state == 'RUNNING')
-end
-
-local function grant(r, nonce, worker)
-  change(r, 'nonce', nonce, 'worker', worker, 'token', next_number('token'), 'lease_seq', 1,
-    'claims', number(r, 'claims') + 1)
-  move(r, 'CLAIMED')
-end
-
-local function describe_grant(r)
-  return { 'OK', r.state, r.nonce, r.token, r.lock, int(number(r, 'attempt') + 1), r.timeout_ms,
-    r.door }
 end
 
 local function register(name, flags, body)

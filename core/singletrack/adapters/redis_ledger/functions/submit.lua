@@ -1,8 +1,6 @@
 -- submit: record a run and decide by its policy whether it starts, waits, is refused or not needed.
--- ARGV  id, fingerprint, lock, policy, push ('1' or ''), claim nonce, worker, then the record's
---       fields as name, value pairs
--- reply verdict, state, created, id and name of the holder (or of the run it joined), then a grant
---       if the nonce got one
+-- ARGV  id, fingerprint, lock, policy, push ('1' or ''), then the record's fields as name, value pairs
+-- reply verdict, state, created, id and name of the holder (or of the run it joined)
 
 local function supersede(r, reason, message)
   for _, waiting in ipairs(waiting_for(r.lock)) do
@@ -10,12 +8,8 @@ local function supersede(r, reason, message)
   end
 end
 
-local function start(r, _, nonce, worker)
-  if nonce ~= '' and is_blessed() and not is_paused('queue', r.queue) then
-    grant(r, nonce, worker)
-  else
-    move(r, 'READY')
-  end
+local function start(r, _, claim)
+  if claim and not is_paused('queue', r.queue) then claim(r) else move(r, 'READY') end
 end
 
 -- What is kept of the other run is what a reader of the record can follow.
@@ -71,7 +65,7 @@ local carry_out = {
 }
 
 local function record(id, args)
-  local r = blank(id, args, 8)
+  local r = blank(id, args, 6)
   local sequence = next_number('sequence')
   change(r, 'sequence', sequence, 'submitted_at', now(), 'fingerprint', args[2],
     'lock', args[3], 'policy', args[4], 'push', args[5])
@@ -82,7 +76,7 @@ end
 
 -- Refuse a queue that is another kind of key, before anything is written.
 local function check_queue(args)
-  for i = 8, #args, 2 do
+  for i = 6, #args, 2 do
     if args[i] == 'queue' then
       local kind = redis.call('TYPE', args[i + 1]).ok
       if kind ~= 'none' and kind ~= 'list' then
@@ -92,32 +86,28 @@ local function check_queue(args)
   end
 end
 
-local function with_grant(reply, r)
-  for _, value in ipairs(describe_grant(r)) do reply[#reply + 1] = value end
-  return reply
-end
-
-local function again(known, args)
-  local same, nonce = known.fingerprint == args[2], args[6]
-  local reply = { same and 'OK' or 'CONFLICT', known.state, '0', '', '' }
-  local granted = same and nonce ~= '' and known.state == 'CLAIMED' and known.nonce == nonce
-  return granted and with_grant(reply, known) or reply
+-- Record a run that is not known yet; `args` as above. With `claim`, a run whose lock is free is given
+-- to it instead of becoming READY. Answers the run as it is then, and who holds its lock.
+submit_run = function(id, args, claim)
+  check_policy(args[4])
+  if args[5] == '1' then check_queue(args) end
+  local r = record(id, args)
+  local seen = look_at(r.lock)
+  carry_out[decide(r.policy, seen, r.max_queue)](r, seen, claim)
+  if seen.holder then r = fetch(id) end
+  if r.door == 'rest' and r.state ~= 'REJECTED' and r.state ~= 'SKIPPED' then
+    redis.call('HSET', P .. 'latest', r.namespace, id)
+  end
+  return r, seen.holder
 end
 
 register('submit', {}, function(args)
   local id = args[1]
   local known = fetch(id)
-  if known then return again(known, args) end
-  check_policy(args[4])
-  if args[5] == '1' then check_queue(args) end
-  local r = record(id, args)
-  local seen = look_at(r.lock)
-  carry_out[decide(r.policy, seen, r.max_queue)](r, seen, args[6], args[7])
-  r = fetch(id)
-  if r.door == 'rest' and r.state ~= 'REJECTED' and r.state ~= 'SKIPPED' then
-    redis.call('HSET', P .. 'latest', r.namespace, id)
+  if known then
+    local same = known.fingerprint == args[2]
+    return { same and 'OK' or 'CONFLICT', known.state, '0', '', '' }
   end
-  local holder = seen.holder
-  local reply = { 'OK', r.state, '1', holder and holder.id or '', holder and holder.name or '' }
-  return r.state == 'CLAIMED' and with_grant(reply, r) or reply
+  local r, holder = submit_run(id, args)
+  return { 'OK', r.state, '1', holder and holder.id or '', holder and holder.name or '' }
 end)

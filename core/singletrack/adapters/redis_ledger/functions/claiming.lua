@@ -1,0 +1,21 @@
+-- Giving a run to a worker's claim. Shared by the operations on claims.
+
+local function leased_by(r, nonce)
+  return r and r.nonce == nonce and (r.state == 'CLAIMED' or r.state == 'RUNNING')
+end
+
+-- Give a run to a claim, in the state it goes to: CLAIMED, or RUNNING if it begins at once.
+local function grant(r, nonce, worker, state)
+  change(r, 'nonce', nonce, 'worker', worker, 'token', next_number('token'), 'lease_seq', 1,
+    'claims', number(r, 'claims') + 1)
+  move(r, state)
+end
+
+local function describe_grant(r)
+  local attempt = number(r, 'attempt') + (r.state == 'CLAIMED' and 1 or 0)
+  return { 'OK', r.state, r.nonce, r.token, r.lock, int(attempt), r.timeout_ms, r.door }
+end
+
+local function may_claim(r)
+  return r.state == 'READY' and redis.call('HGET', lock_key(r.lock), 'owner') == r.id
+end
