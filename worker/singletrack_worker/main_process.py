@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakValueDictionary
 
@@ -226,4 +227,8 @@ def _check(controller: Any, settings: Settings) -> None:
     found = start_checks.find_all(
         controller.pool_cls, celery.__version__, accepted, machine.observe()
     )
-    start_checks.tell(start_checks.refuse(found))
+    conf = controller.app.conf
+    used = conf.broker_read_url or conf.broker_url
+    named = settings.broker.broker_url or settings.ledger.redis_url
+    other = start_checks.find_other_broker(used, named)
+    start_checks.tell(start_checks.refuse(chain(found, other)))

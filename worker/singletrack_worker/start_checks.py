@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from celery.concurrency.prefork import TaskPool
 
+from singletrack.adapters.celery_broker import shares_server
 from singletrack.adapters.machine import Machine, find_missing_features
 from singletrack.adapters.redis_ledger.unacknowledged import find_strangers, read_unacknowledged
 from singletrack.errors import BrokerUnavailable, ConfigurationError
@@ -73,6 +74,16 @@ def find_unknown_celery(version: str, accepted: str) -> Iterator[Finding]:
         f"Install celery~={KNOWN_CELERY[-1]}.0, or a newer Singletrack; to try it at your own "
         f"risk, set SINGLETRACK_UNTESTED_CELERY={minor}",
     )
+
+
+def find_other_broker(used: object, named: str) -> Iterator[Finding]:
+    """An app's broker that the upkeep is not told of: a run that has waited would not come back."""
+    if isinstance(used, str) and used and not shares_server(used, named):
+        yield error(
+            "the app's broker is not the one that Singletrack is told of, so a run that has waited "
+            "for its lock would be published where no worker looks",
+            "Set SINGLETRACK_BROKER_URL to the app's broker_url, here and for the upkeep",
+        )
 
 
 def find_all(pool: Any, celery_version: str, accepted: str, machine: Machine) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from support.local_platform import ROOT, alive
+from support.local_platform import ROOT, alive, kill9
 from support.waiting import wait_until
 
 from singletrack import operations as ops
@@ -206,3 +206,17 @@ def test_a_producer_that_skips_is_told_who_holds_the_lock(platform, python):
     status, _, words = python(code).partition(" ")
     assert status == "REJECTED"
     assert holder in words
+
+
+def test_the_death_of_a_worker_has_celerys_own_name_at_the_caller(platform, python):
+    platform.start_worker()
+    python("count_to.delay(600)")
+    run_id = latest_run(platform, "count_to")
+    kill9(platform.wait_for_begin(run_id))
+    code = (
+        "from celery.exceptions import WorkerLostError\n"
+        f"r = count_to.AsyncResult('{run_id}')\n"
+        "try: r.get(timeout=20)\n"
+        "except WorkerLostError: print(r.status)"
+    )
+    assert python(code) == "FAILURE"

@@ -9,6 +9,7 @@ from celery.concurrency.thread import TaskPool as ThreadPool
 from singletrack.errors import ConfigurationError
 from singletrack.findings import Severity, error, warning
 from singletrack_worker.start_checks import (
+    find_other_broker,
     find_unknown_celery,
     find_wrong_pool,
     find_wrong_pool_option,
@@ -77,3 +78,24 @@ def test_an_error_refuses_and_a_warning_is_handed_back():
     assert refuse([mild]) == [mild]
     with pytest.raises(ConfigurationError, match=r"it burns\. Run"):
         refuse([mild, error("it burns", "Run")])
+
+
+@pytest.mark.parametrize(
+    ("used", "named"),
+    [
+        ("redis://:secret@127.0.0.1:6379/0", "redis://localhost"),
+        ("amqp://shop@rabbit//", "amqp://shop@rabbit//"),
+        ("", "redis://localhost"),
+    ],
+)
+def test_the_broker_the_upkeep_knows_is_accepted(used, named):
+    assert list(find_other_broker(used, named)) == []
+
+
+@pytest.mark.parametrize("used", ["amqp://shop:secret@rabbit//", "redis://:secret@localhost/3"])
+def test_a_broker_the_upkeep_does_not_know_is_refused_without_its_password(used):
+    [found] = find_other_broker(used, "redis://localhost")
+    assert "SINGLETRACK_BROKER_URL" in found.remedy
+    assert "secret" not in str(found)
+    with pytest.raises(ConfigurationError, match="where no worker looks"):
+        refuse([found])
