@@ -79,9 +79,9 @@ def judged(check: Check, facts: Facts) -> Checked | None:
         summary, findings = check.judge(facts)
     except NotAsked as reason:
         skipped = Checked(name=check.name, summary=reason.reason, done=False)
-        return skipped if check.owns_failure else None
+        return skipped if check.owns is reason.kind else None
     except CannotTell as reason:
-        if check.owns_failure and reason.finding:
+        if check.owns is reason.kind and reason.finding:
             return Checked(name=check.name, summary="", findings=(reason.finding,))
         return Checked(name=check.name, summary=f"not checked: {reason.reason}", done=False)
     return Checked(name=check.name, summary=summary, findings=tuple(findings))

@@ -72,6 +72,8 @@ class CannotTell(Exception):
         self.reason = reason
         self.finding = finding
         """The weak point that is the reason."""
+        self.kind: type[Any] | None = None
+        """The kind of facts that is missing; noted when somebody asks for them."""
         super().__init__(reason)
 
 
@@ -93,6 +95,7 @@ class Facts:
         """
         fact = self._observed[kind]
         if isinstance(fact, CannotTell):
+            fact.kind = kind
             raise fact
         found: T = fact
         return found

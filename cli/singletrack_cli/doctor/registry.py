@@ -44,8 +44,8 @@ class Check:
 
     name: str
     judge: Judge
-    owns_failure: bool = False
-    """Why its facts could not be observed is the finding of this check."""
+    owns: type[Any] | None = None
+    """If facts of this kind could not be observed, the reason is a finding of this check."""
 
 
 OBSERVERS = (
@@ -59,18 +59,18 @@ OBSERVERS = (
 
 CHECKS = (
     Check("settings", local_checks.settings),
-    Check("server", ledger_checks.server, owns_failure=True),
+    Check("server", ledger_checks.server, owns=ServerReport),
     Check("memory", ledger_checks.memory),
     Check("durability", ledger_checks.durability),
     Check("replication", ledger_checks.replication),
     Check("functions", ledger_checks.functions),
     Check("upkeep", ledger_checks.upkeep),
-    Check("broker", worker_checks.broker, owns_failure=True),
-    Check("workers", worker_checks.workers),
+    Check("broker", worker_checks.broker, owns=BrokerView),
+    Check("workers", worker_checks.workers, owns=Workers),
     Check("tasks", worker_checks.tasks),
-    Check("clock", local_checks.clock),
-    Check("machine", local_checks.machine, owns_failure=True),
-    Check("cluster", cluster_checks.cluster, owns_failure=True),
+    Check("clock", local_checks.clock, owns=ClockSample),
+    Check("machine", local_checks.machine, owns=Machine),
+    Check("cluster", cluster_checks.cluster, owns=ClusterReport),
     Check("resource", cluster_checks.resource),
     Check("rights", cluster_checks.rights),
 )

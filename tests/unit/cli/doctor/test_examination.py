@@ -7,12 +7,21 @@ import json
 import pytest
 
 from singletrack.adapters.machine import Machine
+from singletrack.adapters.redis_ledger.report import ServerReport
 from singletrack.findings import error, info, warning
 from singletrack.settings import Settings
 from singletrack_cli.doctor import examination, reporting
 from singletrack_cli.doctor.examination import Checked, Diagnosis, judged, observe_all
-from singletrack_cli.doctor.facts import CannotTell, Facts, NotAsked, Target
-from singletrack_cli.doctor.registry import CHECKS, Check, Observer
+from singletrack_cli.doctor.facts import (
+    CannotTell,
+    Facts,
+    NotAsked,
+    SettingsRead,
+    Target,
+    Workers,
+)
+from singletrack_cli.doctor.observing import read_settings
+from singletrack_cli.doctor.registry import CHECKS, OBSERVERS, Check, Observer
 
 MACHINE = Machine(
     system="Linux",
@@ -113,7 +122,7 @@ def test_why_something_could_not_be_looked_at_is_told_once():
     facts = Facts({Machine: reason})
     results = [
         judged(Check("a", lambda facts: (facts[Machine].release, ()), owns), facts)
-        for owns in (True, False)
+        for owns in (Machine, None)
     ]
     assert [each.status for each in results] == ["error", "unknown"]
 
@@ -122,10 +131,29 @@ def test_what_nobody_asked_for_is_one_line():
     facts = Facts({Machine: NotAsked("not asked for")})
     results = [
         judged(Check("a", lambda facts: (facts[Machine].release, ()), owns), facts)
-        for owns in (True, False)
+        for owns in (Machine, None)
     ]
     assert results[0].status == "unknown"
     assert results[1] is None
+
+
+def test_each_look_that_fails_is_a_finding_of_exactly_one_check():
+    for observer in OBSERVERS:
+        reason = CannotTell("it is dark", error("it is dark", "Switch on the light"))
+        facts = Facts(
+            {each.kind: CannotTell("not looked at") for each in OBSERVERS if each is not observer}
+            | {observer.kind: reason, SettingsRead: read_settings()}
+        )
+        told = [each for check in CHECKS if (each := judged(check, facts)) and each.findings]
+        # A check that asks for several facts stops at the first that is missing.
+        assert len(told) == (0 if observer.kind is Workers else 1), observer.name
+
+
+def test_workers_that_could_not_be_asked_are_an_error_of_their_check():
+    reason = CannotTell("it hangs", error("it hangs", "Try again"))
+    facts = Facts({ServerReport: object(), Workers: reason, SettingsRead: read_settings()})
+    [check] = (check for check in CHECKS if check.name == "workers")
+    assert judged(check, facts).status == "error"
 
 
 def test_every_check_has_a_name_of_its_own():
