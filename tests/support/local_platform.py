@@ -27,6 +27,7 @@ from singletrack.adapters.redis_ledger import AsyncRedisLedger, RedisLedger
 from singletrack.admission import Defaults, RunRequest, resolve
 from singletrack.catalogue import CatalogueEntry
 from singletrack.errors import LedgerError
+from singletrack.failpoints import arming
 from singletrack.lifecycle import State
 from singletrack.run import Cancellation, Door, Run
 from singletrack.settings import Settings
@@ -155,6 +156,10 @@ class Platform:
     def cancel(self, run_id: str, grace_seconds: float = 1.0) -> None:
         asked = Cancellation(by="test", reason="because", grace_seconds=grace_seconds)
         self.ledger.execute(ops.Cancel(run_id=run_id, cancellation=asked))
+
+    def failing(self, entry: str) -> dict[str, str]:
+        """The variables that arm a failpoint in a worker: `start_worker(**platform.failing(…))`."""
+        return {arming.LIST: entry, arming.PURPOSE: "tests", arming.FOLDER: str(self.folder)}
 
     # --- looking ----------------------------------------------------------------------------------
 

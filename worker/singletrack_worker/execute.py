@@ -147,10 +147,21 @@ class Executor:
     # --- leave, finish --------------------------------------------------------------------------
 
     def _leave(self, grant: Grant) -> Cause | None:
-        """Have everything the task left behind killed; why the agent was stopping it, if it was."""
-        if not self._stop.received and not children_of(os.getpid()):
-            return None
-        return self._tell_leaving(grant)
+        """Have everything the task left behind killed; why the agent was stopping it, if it was.
+
+        Until the agent has said so the run must not end: its lock would move on while something of
+        it may live. An agent that refuses is about to kill this process; without one main does.
+        """
+        failures = 0
+        while self._stop.received or children_of(os.getpid()):
+            try:
+                return self._runtime.agent.leaving(grant.nonce)
+            except AgentError as error:
+                if not failures:
+                    log.warning("agent_unreachable", step="leaving", error=str(error))
+            time.sleep(_PAUSE_SECONDS[min(failures, len(_PAUSE_SECONDS) - 1)])
+            failures += 1
+        return None
 
     def _tell_leaving(self, grant: Grant) -> Cause | None:
         try:

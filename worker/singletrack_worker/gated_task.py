@@ -59,6 +59,7 @@ class GatedTask(Task[Any, Any]):
 
     abstract = True
     Request = "singletrack_worker.request:GatedRequest"
+    Strategy = "singletrack_worker.foreign_messages:strategy"
     acks_late = reject_on_worker_lost = retry_on_worker_lost = False
     serializer = "json"
     time_limit = soft_time_limit = None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
@@ -31,6 +33,7 @@ from singletrack_worker.agent.processes import become_subreaper
 from singletrack_worker.agent.spawning import AgentProcess, spawn_agent
 from singletrack_worker.delivery import Delivery
 from singletrack_worker.exporting import WorkerMetrics
+from singletrack_worker.foreign_messages import tolerate_foreign_messages
 from singletrack_worker.receipts import Receipts
 from singletrack_worker.refusing import Refusing
 from singletrack_worker.revoking import replace_revoke
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _KILL_SECONDS = 5.0
+_REPLACEMENT_PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)
 _NEVER_SECONDS = 10 * 365 * 86400.0
 
 
@@ -80,6 +84,7 @@ class MainProcess:
         ledger = RedisLedger.from_settings(settings.ledger)
         found = ledger.prepare()
         become_subreaper()
+        tolerate_foreign_messages()
         agent = spawn_agent(settings, controller.hostname)
         log.info("worker_starting", worker=controller.hostname, ledger=found.summary)
         conf = controller.app.conf
@@ -201,8 +206,21 @@ class MainProcess:
         kill_tree(self._pool_pids(), _KILL_SECONDS)
         for delivery in orphaned:
             self._report_gone(delivery)
-        self._agent = spawn_agent(self.runtime.settings, self.runtime.worker)
-        self.runtime = replace(self.runtime, agent=self._agent.client)
+        for pause in (*_REPLACEMENT_PAUSES, None):
+            try:
+                self._take_agent(spawn_agent(self.runtime.settings, self.runtime.worker))
+            except AgentError as error:
+                log.error("agent_not_replaced", worker=self.runtime.worker, error=str(error))
+            else:
+                return
+            time.sleep(pause or 0)
+        # Without an agent nothing is executed, and nobody would notice: let the worker be started
+        # anew. Celery's cold shutdown gives back the messages it holds, and waits for no child.
+        os.kill(os.getpid(), signal.SIGQUIT)
+
+    def _take_agent(self, agent: AgentProcess) -> None:
+        self._agent = agent
+        self.runtime = replace(self.runtime, agent=agent.client)
         self.guard_agent()
 
     def _pool_pids(self) -> list[int]:

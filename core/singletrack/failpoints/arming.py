@@ -132,10 +132,15 @@ class Armed:
             raise KeyError(f"{point} with the detail {detail!r}")
         self._follow()
         process = self._process if os.getpid() == self._pid else "child"
-        for index, entry in enumerate(self._entries):
-            if entry.matches(process, point, detail) and self._is_nth(index, entry.nth):
-                self._note(entry, process, point, detail)
-                _act(entry)
+        passed = [
+            (index, entry)
+            for index, entry in enumerate(self._entries)
+            if entry.matches(process, point, detail)
+        ]
+        # All of them count this passage before one acts, which may be the last that is done here.
+        for entry in [entry for index, entry in passed if self._is_nth(index, entry.nth)]:
+            self._note(entry, process, point, detail)
+            _act(entry)
 
     def _follow(self) -> None:
         """Take in the file if it is another one than the last time."""

@@ -4,22 +4,11 @@ import subprocess
 import sys
 
 import pytest
-from support.local_platform import start_environment
+from support.local_platform import agent_of, kill9, start_environment
 from support.waiting import wait_until
 
 from singletrack import operations as ops
-from singletrack.failpoints import arming
 from singletrack.lifecycle import State
-
-
-@pytest.fixture
-def failing(platform, tmp_path):
-    """The variables that arm a failpoint in a worker."""
-
-    def arm(entry):
-        return {arming.LIST: entry, arming.PURPOSE: "tests", arming.FOLDER: str(tmp_path)}
-
-    return arm
 
 
 @pytest.mark.parametrize(
@@ -29,10 +18,10 @@ def failing(platform, tmp_path):
         ("worker>ledger.send/register_tasks:raise", "start_failed"),
     ],
 )
-def test_a_main_process_that_cannot_finish_its_start_ends(platform, failing, entry, told):
+def test_a_main_process_that_cannot_finish_its_start_ends(platform, entry, told):
     done = subprocess.run(
         [sys.executable, "-m", "singletrack_worker", "-c", "1"],
-        env=start_environment(platform, **failing(entry)),
+        env=start_environment(platform, **platform.failing(entry)),
         capture_output=True,
         text=True,
         timeout=60,
@@ -43,9 +32,9 @@ def test_a_main_process_that_cannot_finish_its_start_ends(platform, failing, ent
     assert "ready." not in done.stderr, "it would drop every message it takes"
 
 
-def test_a_child_that_cannot_finish_its_start_executes_nothing(platform, failing):
+def test_a_child_that_cannot_finish_its_start_executes_nothing(platform):
     # Celery gives up a worker whose first child does not start; whoever supervises it has another.
-    platform.start_worker(2, **failing("child>agent.asked/Hello:raise"))
+    platform.start_worker(2, **platform.failing("child>agent.asked/Hello:raise"))
     platform.start_worker(1)
     runs = [platform.submit("count_to", {"to": 1, "name": f"r{i}"}) for i in range(6)]
     for run_id in runs:
@@ -54,3 +43,22 @@ def test_a_child_that_cannot_finish_its_start_executes_nothing(platform, failing
     assert "start_failed" in platform.worker_log()
     wait_until(lambda: not platform.ledger.execute(ops.ListLeases()))
     platform.assert_promise_held()
+
+
+def test_an_agent_that_cannot_be_replaced_at_once_is_replaced_a_moment_later(platform):
+    entry = "worker>agent.asked/Hello:drop-reply@2"
+    worker = platform.start_worker(1, **platform.failing(entry))
+    agent = agent_of(worker.pid)
+    kill9(agent)
+    run_id = platform.submit("add", {"x": 1, "y": 1})
+    assert platform.wait_for_end(run_id, timeout=30).state is State.SUCCEEDED
+    assert agent_of(worker.pid) != agent
+    platform.assert_promise_held()
+
+
+def test_a_worker_that_cannot_have_another_agent_ends(platform):
+    entries = ", ".join(f"worker>agent.asked/Hello:drop-reply@{nth}" for nth in range(2, 20))
+    worker = platform.start_worker(1, **platform.failing(entries))
+    kill9(agent_of(worker.pid))
+    assert worker.wait(60) is not None
+    assert "agent_not_replaced" in platform.worker_log()

@@ -125,6 +125,16 @@ def test_an_entry_fires_once_at_its_passage_and_says_so_before(armed: Path) -> N
     assert (line["point"], line["process"], line["pid"]) == ("gate.started", "api", os.getpid())
 
 
+def test_entries_for_one_point_count_every_passage(armed: Path) -> None:
+    write(armed, 1, "gate.claimed:raise@2, gate.claimed:raise@3")
+    failpoint("gate.claimed")
+    for _ in range(2):
+        with pytest.raises(arming.Raised):
+            failpoint("gate.claimed")
+    failpoint("gate.claimed")
+    assert len(fired(armed)) == 2
+
+
 def test_a_dropped_reply_is_a_broken_connection(armed: Path) -> None:
     write(armed, 1, "ledger.sent/begin:drop-reply")
     failpoint("ledger.sent", "claim")

@@ -85,11 +85,16 @@ class Table:
             binding.start(started.grant, started.spec, now)
 
     def leave(self, pid: int, nonce: str, now: float) -> Refused | None:
-        """User code has returned. What it left behind is swept away, then `swept` is called."""
+        """User code has returned. What it left behind is swept away, then `swept` is called.
+
+        A child that did not hear the answer asks again: then it is swept once more.
+        """
         binding = self._owned(pid, nonce)
-        if binding is None or binding.stage is not Stage.STARTED:
+        if binding is None or binding.stage not in (Stage.STARTED, Stage.LEAVING):
             return Refused(reason="the run is not executed by this process")
-        binding.leave(now)
+        if binding.stage is Stage.STARTED:
+            binding.leave(now)
+        binding.swept = False
         return None
 
     def swept(self, nonce: str) -> Cause | None:

@@ -91,6 +91,9 @@ class TestBinding:
     def test_a_repeated_bind_of_the_same_child_answers_the_same(self, bound):
         assert bind(bound, sent_at=3.0, now=3.0) == Bound(deadline=22.0)
 
+    def test_a_repeated_bind_after_the_deadline_is_refused(self, bound):
+        assert isinstance(bound.bind(CHILD, "n", now=22.0), Refused)
+
     def test_a_claim_belongs_to_one_child(self, bound):
         assert isinstance(bind(bound, child=OTHER), Refused)
 
@@ -329,6 +332,13 @@ class TestLeaving:
         leaving.left(CHILD, "n", "", 3.0)
         assert len(leaving) == 0
         assert leaving.next_moment() == inf
+
+    def test_a_child_that_asks_again_is_swept_again(self, leaving):
+        assert leaving.due(3.0) == [Sweep("n")]
+        leaving.swept("n")
+        assert leaving.due(4.0) == []
+        assert leaving.leave(CHILD, "n", 4.0) is None
+        assert leaving.due(4.0) == [Sweep("n")]
 
     def test_only_its_own_child_may_leave(self, started):
         assert isinstance(started.leave(OTHER, "n", 3.0), Refused)
