@@ -47,6 +47,11 @@ format: install ## Format the code and mend what the linter can mend by itself
 bench: install ## Measure against a peer in the same run; BENCH="handoff" for one of them
 	@set -e; for name in $(BENCH); do echo $(PYTHON) bench/$$name.py; $(PYTHON) bench/$$name.py; done
 
+.PHONY: faults
+faults: install ## Have every failpoint fail in every way, once; ARGS="--only begin --seed 7" for some
+	$(PYTHON) -m singletrack_cli.controlplane build
+	cd tests && ../$(PYTHON) -m support.faults.command $(ARGS)
+
 .PHONY: clean
 clean: ## Remove what was made in this checkout, the virtual environment too (not the user's cache folder)
 	rm -rf .venv dist build bench/out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,157 @@
+"""The pairs: every failpoint, in the scenario that leads there, with every fault it can have."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from singletrack.failpoints.points import POINTS
+
+#: scenario -> the failpoints it leads to, `process>point/detail[@nth]`.
+PLACES: dict[str, tuple[str, ...]] = {
+    "work": (
+        "worker>gate.received",
+        "worker>gate.claimed",
+        "worker>gate.admitted",
+        "worker>gate.dropped",
+        "worker>agent.ask/Watch",
+        "worker>agent.asked/Watch",
+        "child>executor.received",
+        "child>executor.confirmed",
+        "child>executor.returned",
+        "child>executor.swept",
+        "child>executor.finished",
+        "child>executor.left",
+        "child>agent.ask/Bind",
+        "child>agent.asked/Bind",
+        "child>agent.asked/Bind@2",
+        "child>agent.ask/Started",
+        "child>agent.asked/Started",
+        "child>agent.ask/Left",
+        "child>agent.asked/Left",
+        "api>ledger.send/submit",
+        "api>ledger.sent/submit",
+        "worker>ledger.send/submit",
+        "worker>ledger.sent/submit",
+        "worker>ledger.send/claim",
+        "worker>ledger.sent/claim",
+        "child>ledger.send/begin",
+        "child>ledger.sent/begin",
+        "child>ledger.send/report",
+        "child>ledger.sent/report",
+        "child>ledger.send/finish",
+        "child>ledger.sent/finish",
+        "api>ledger.sent/list_due",
+        "api>ledger.sent/list_leases",
+    ),
+    "busy": (
+        "agent>agent.renew",
+        "agent>agent.renewed",
+        "agent>ledger.send/renew",
+        "agent>ledger.sent/renew",
+    ),
+    "leftover": ("child>agent.ask/Leaving", "child>agent.asked/Leaving"),
+    "cancelled": (
+        "api>ledger.send/cancel",
+        "api>ledger.sent/cancel",
+        "agent>agent.kill",
+        "agent>agent.killed",
+        "agent>agent.report",
+        "agent>agent.reported",
+    ),
+    "cooperative": (
+        "child>executor.returned",
+        "child>agent.ask/Leaving",
+        "child>agent.asked/Leaving",
+        "child>ledger.send/finish",
+        "child>ledger.sent/finish",
+    ),
+    "bereaved": (
+        "agent>agent.kill",
+        "agent>agent.report",
+        "agent>ledger.send/child_gone",
+        "agent>ledger.sent/child_gone",
+        "worker>agent.ask/ChildExit",
+        "worker>agent.asked/ChildExit",
+        "child>agent.ask/Hello",
+        "child>agent.asked/Hello",
+    ),
+    "silent": ("api>upkeep.over", "api>ledger.send/expire", "api>ledger.sent/expire"),
+    "restarted": ("api>upkeep.bless", "api>ledger.send/bless", "api>ledger.sent/bless"),
+    "wiped": ("agent>ledger.sent/reassert",),
+    "unpublished": (
+        "api>upkeep.listed",
+        "api>ledger.send/published",
+        "api>ledger.sent/published",
+    ),
+    "overdue": ("api>ledger.send/expire_wait", "api>ledger.sent/expire_wait"),
+    "forgotten": ("api>ledger.send/forget", "api>ledger.sent/forget"),
+    "refused": ("child>ledger.send/not_started", "child>ledger.sent/not_started"),
+    "leaving": (
+        "worker>agent.ask/Stopping",
+        "worker>agent.asked/Stopping",
+        "agent>ledger.send/agent_gone",
+        "agent>ledger.sent/agent_gone",
+    ),
+    "starting": (
+        "worker>ledger.send/register_tasks",
+        "worker>ledger.sent/register_tasks",
+        "worker>agent.ask/Hello",
+        "worker>agent.asked/Hello",
+    ),
+}
+
+#: Where a process that dies as well would leave nobody who knows of the run.
+ONLY_DROPPED = {"wiped"}
+
+#: What has to happen besides, for a place to be reached at all.
+BESIDES = {"refused": "child>agent.asked/Bind:drop-reply@2"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One failpoint with one fault, in one scenario."""
+
+    scenario: str
+    place: str
+    action: str
+
+    @property
+    def entries(self) -> str:
+        """As a process is armed with it."""
+        place, _, nth = self.place.partition("@")
+        entry = f"{place}:{self.action}" + (f"@{nth}" if nth else "")
+        besides = BESIDES.get(self.scenario)
+        return f"{entry}, {besides}" if besides else entry
+
+    def __str__(self) -> str:
+        return f"{self.scenario}: {self.place} {self.action}"
+
+
+def point_of(place: str) -> str:
+    return place.partition("@")[0].rpartition(">")[2].partition("/")[0]
+
+
+def actions_at(scenario: str, place: str) -> tuple[str, ...]:
+    """A reply can be dropped only where one comes."""
+    if scenario in ONLY_DROPPED:
+        return ("drop-reply",)
+    return ("kill9", "stop", *(["drop-reply"] if POINTS[point_of(place)].answers else []))
+
+
+def every_case(places: dict[str, tuple[str, ...]] = PLACES) -> list[Case]:
+    return [
+        Case(scenario=scenario, place=place, action=action)
+        for scenario, found in places.items()
+        for place in found
+        for action in actions_at(scenario, place)
+    ]
+
+
+def chosen(cases: Sequence[Case], seed: int, count: int) -> list[Case]:
+    """A seeded sample, with every fault in it; the same seed gives the same cases in that order."""
+    dice = random.Random(seed)
+    cases = list(cases)
+    dice.shuffle(cases)
+    return cases[:count]
