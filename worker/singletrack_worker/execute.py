@@ -22,7 +22,7 @@ from celery.app.trace import TraceInfo, trace_ok_t
 from celery.exceptions import Ignore, Reject
 
 from singletrack import operations as ops
-from singletrack.errors import LedgerUnavailable
+from singletrack.errors import LedgerError
 from singletrack.failpoints import failpoint
 from singletrack.lifecycle import State
 from singletrack.operations import Cause, Grant, Verdict
@@ -132,7 +132,7 @@ class Executor:
                 self._runtime.ledger.execute(
                     ops.Report(run_id=grant.run_id, nonce=grant.nonce, progress=progress)
                 )
-            except LedgerUnavailable as error:
+            except LedgerError as error:
                 log.warning("progress_not_sent", error=str(error))
 
         return Execution(

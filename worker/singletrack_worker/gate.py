@@ -177,7 +177,7 @@ class Gate:
                 if reply.verdict is not Verdict.RECOVERING:
                     return reply
                 why = "the server has lost the record"
-            except LedgerUnavailable as error:
+            except LedgerError as error:
                 why = str(error)
             if not failures:
                 log.warning("end_not_recorded", reason=why)
