@@ -48,7 +48,7 @@ bench: install ## Measure against a peer in the same run; BENCH="handoff" for on
 	@set -e; for name in $(BENCH); do echo $(PYTHON) bench/$$name.py; $(PYTHON) bench/$$name.py; done
 
 .PHONY: faults
-faults: install ## Have every failpoint fail in every way, once; ARGS="--only begin --seed 7" for some
+faults: install ## Have every failpoint fail in every way, once; ARGS="--only start --seed 7" for some
 	$(PYTHON) -m singletrack_cli.controlplane build
 	cd tests && ../$(PYTHON) -m support.faults.command $(ARGS)
 

@@ -42,6 +42,7 @@ log = structlog.get_logger()
 
 Trace = Callable[..., Any]
 
+_PAUSE_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 _PUT_BACK_SECONDS = 1.0
 
 

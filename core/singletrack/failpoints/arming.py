@@ -2,7 +2,7 @@
 
 A process is armed by `SINGLETRACK_FAILPOINTS`, a list such as
 
-    gate.claimed:kill9, child>ledger.sent/begin:drop-reply@2, agent.renew:delay(500)
+    gate.started:kill9, child>ledger.sent/start:drop-reply@2, agent.renew:delay(500)
 
 (`process>point/detail:action@nth`; only point and action are required), which may be empty, and
 only if `SINGLETRACK_FAILPOINTS_ARE_FOR` says `tests`. From then on it also follows the file `armed`

@@ -89,7 +89,7 @@ def test_every_operation_that_changes_a_run_is_in_a_case_before_and_after() -> N
         case.place.partition("@")[0].partition(">")[2] for case in every_case(cluster.PLACES)
     }
     changing = (
-        *(ops.Submit, ops.Claim, ops.Begin, ops.Report, ops.Finish, ops.NotStarted, ops.ChildGone),
+        *(ops.Submit, ops.Start, ops.Report, ops.Finish, ops.NotStarted, ops.ChildGone),
         *(ops.Cancel, ops.Renew, ops.AgentGone, ops.Expire, ops.ExpireWait, ops.Bless),
         *(ops.Published, ops.AckProjection, ops.Forget, ops.RegisterTasks),
     )

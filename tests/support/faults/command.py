@@ -1,6 +1,6 @@
 """`make faults`: every failpoint with every fault, once, on a platform of real processes.
 
-python -m support.faults.command --only ledger.sent/begin --seed 7
+python -m support.faults.command --only ledger.sent/start --seed 7
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def test_a_list_that_names_what_is_not_there_is_refused(
 
 
 def test_a_list_is_read_with_all_its_parts() -> None:
-    text = "gate.started:kill9, child>ledger.sent/begin:drop-reply@2, agent.renew:delay(500)"
+    text = "gate.started:kill9, child>ledger.sent/start:drop-reply@2, agent.renew:delay(500)"
     first, second, third = arming.parse(text)
     assert (first.point, first.action, first.nth) == ("gate.started", "kill9", 1)
     assert (second.process, second.detail, second.nth) == ("child", "begin", 2)
@@ -126,20 +126,20 @@ def test_an_entry_fires_once_at_its_passage_and_says_so_before(armed: Path) -> N
 
 
 def test_entries_for_one_point_count_every_passage(armed: Path) -> None:
-    write(armed, 1, "gate.claimed:raise@2, gate.claimed:raise@3")
-    failpoint("gate.claimed")
+    write(armed, 1, "gate.started:raise@2, gate.started:raise@3")
+    failpoint("gate.started")
     for _ in range(2):
         with pytest.raises(arming.Raised):
-            failpoint("gate.claimed")
-    failpoint("gate.claimed")
+            failpoint("gate.started")
+    failpoint("gate.started")
     assert len(fired(armed)) == 2
 
 
 def test_a_dropped_reply_is_a_broken_connection(armed: Path) -> None:
-    write(armed, 1, "ledger.sent/begin:drop-reply")
+    write(armed, 1, "ledger.sent/start:drop-reply")
     failpoint("ledger.sent", "claim")
     with pytest.raises(ConnectionError):
-        failpoint("ledger.sent", "begin")
+        failpoint("ledger.sent", "start")
 
 
 def test_an_entry_for_another_process_does_not_fire(armed: Path) -> None:

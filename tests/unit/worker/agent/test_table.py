@@ -91,9 +91,6 @@ class TestBinding:
     def test_a_repeated_bind_of_the_same_child_answers_the_same(self, bound):
         assert bind(bound, sent_at=3.0, now=3.0) == Bound(deadline=22.0)
 
-    def test_a_repeated_bind_after_the_deadline_is_refused(self, bound):
-        assert isinstance(bound.bind(CHILD, "n", now=22.0), Refused)
-
     def test_a_claim_belongs_to_one_child(self, bound):
         assert isinstance(bind(bound, child=OTHER), Refused)
 
