@@ -1,7 +1,7 @@
 """Failpoints: named places in product code where a test has a process die, freeze or lose a reply.
 
     failpoint("gate.started")
-    failpoint("ledger.sent", "begin")
+    failpoint("ledger.sent", "start")
 
 A place does nothing unless the process was armed at its start, by two variables that production
 does not set (`arming`). `points` declares every place; `bench/failpoints.py` measures what an

@@ -111,7 +111,7 @@ def test_a_list_is_read_with_all_its_parts() -> None:
     text = "gate.started:kill9, child>ledger.sent/start:drop-reply@2, agent.renew:delay(500)"
     first, second, third = arming.parse(text)
     assert (first.point, first.action, first.nth) == ("gate.started", "kill9", 1)
-    assert (second.process, second.detail, second.nth) == ("child", "begin", 2)
+    assert (second.process, second.detail, second.nth) == ("child", "start", 2)
     assert (third.action, third.ms) == ("delay", 500)
 
 
