@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _KILL_SECONDS = 5.0
+_LOOK_SECONDS = 1.0
 _REPLACEMENT_PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)
 _NEVER_SECONDS = 10 * 365 * 86400.0
 
@@ -118,6 +119,7 @@ class MainProcess:
         """Celery consumes from now on."""
         self._controller = controller
         self._tell_exits()
+        controller.timer.call_repeatedly(_LOOK_SECONDS, self._tell_exits)
         grace = self.runtime.settings.lease.blessing_grace_seconds
         controller.timer.call_repeatedly(grace / 2, self._register_forgotten_tasks)
         port = self.runtime.settings.worker.worker_metrics_port
@@ -127,14 +129,20 @@ class MainProcess:
             metrics.serve(port)
 
     def _tell_exits(self) -> None:
-        """Have the pool tell at once how a child ended; Celery itself hears of it seconds later."""
+        """Have the pool tell at once how a child ended; Celery itself hears of it seconds later.
+
+        The pool forgets it whenever Celery connects to its broker again.
+        """
         pool = self._controller.pool._pool
         celerys_own = pool.on_process_down
+        if getattr(celerys_own, "tells_the_agent", False):
+            return
 
         def on_process_down(process: Any) -> None:
             self.tell_exit(process.pid, human_status(process.exitcode))
             celerys_own(process)
 
+        on_process_down.tells_the_agent = True  # type: ignore[attr-defined]
         pool.on_process_down = on_process_down
 
     def tell_exit(self, pid: int, status: str) -> None:

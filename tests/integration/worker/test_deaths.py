@@ -8,6 +8,7 @@ from support.local_platform import BOUND_SECONDS, agent_of, alive, children_of, 
 from support.waiting import wait_until
 
 from singletrack import operations as ops
+from singletrack.failpoints import arming
 from singletrack.lifecycle import State
 from singletrack.policies import Policy
 
@@ -38,6 +39,21 @@ def test_a_killed_child_loses_its_run_at_once_and_says_how_it_died(platform):
     kill9(platform.wait_for_begin(first))
     assert_ended_once(platform, first, second, bound=2)
     assert "SIGKILL" in platform.run(first).failure.message
+
+
+def test_how_a_child_dies_is_told_to_the_agent_after_the_broker_was_away_too(platform):
+    entry = "worker>agent.ask/ChildExit:delay(1)"
+    platform.start_worker(1, **platform.failing(entry))
+    platform.server.kill9()
+    platform.server.start()
+    wait_until(platform.blessed, 20)
+    first = platform.submit("add", {"x": 1, "y": 1})
+    assert platform.wait_for_end(first, timeout=40).state is State.SUCCEEDED
+    run_id = platform.submit("sleep_with_child", {"seconds": 60})
+    kill9(platform.wait_for_begin(run_id))
+    assert platform.wait_for_end(run_id).state is State.LOST
+    wait_until(lambda: (platform.folder / arming.FIRED).exists(), 10, "the word to the agent")
+    platform.assert_promise_held()
 
 
 def test_a_killed_main_process_takes_its_children_with_it(platform):

@@ -106,7 +106,8 @@ def test_five_megabytes_are_refused_and_said_so(platform):
     push(platform, node_style("dummy_task", {"name": "x" * 5 * 1024 * 1024}, run_id=run_id))
     wait_until(lambda: known(platform, [run_id]), 20, "the run to be recorded")
     run = platform.wait_for_end(run_id)
-    assert (run.state, run.failure.reason, run.attempt) == (State.FAILED, "ParamsTooLarge", 0)
+    assert (run.state, run.failure.reason) == (State.FAILED, "ParamsTooLarge")
+    assert platform.events(run_id) == [], "its code never began"
     assert_alive(platform, worker)
 
 
