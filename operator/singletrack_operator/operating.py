@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -136,6 +137,8 @@ class Operator:
 
     async def _watch_when_served(self) -> None:
         await self._until_served()
+        with suppress(KubernetesError, LedgerError):  # the loop tries again, and says why
+            await self._compare()  # before the watch, which lists by name and not by age
         self._health.served = True
         await self._watch.run(self._metrics.watch_restarts.inc)
 

@@ -8,11 +8,13 @@ looked at, and so is every live record whose TaskRun we do not know.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 import structlog
 
 from singletrack.adapters.kubernetes.taskruns import TaskRuns
 from singletrack.custom_resource import UNFINISHED
+from singletrack.custom_resource.manifest import TaskRun
 from singletrack.ledger import AsyncLedger
 from singletrack.operations import GetRun, ListLeases, ListRuns, ListUnprojected
 from singletrack.run import Run
@@ -50,12 +52,15 @@ class Resync:
         store, queue = self._around.store, self._around.queue
         known = {taskrun.uid for taskrun in store}
         listed: set[str] = set()
+        changed: list[TaskRun] = []
         new = 0
         async for taskrun in taskruns.select(UNFINISHED):
             listed.add(taskrun.uid)
-            new += taskrun.uid not in store and not store.has_ended(taskrun.uid)
             if store.observe(None, taskrun):
-                queue.add(taskrun.uid)
+                changed.append(taskrun)
+            new += taskrun.uid not in known and not store.has_ended(taskrun.uid)
+        for taskrun in sorted(changed, key=_age):
+            queue.add(taskrun.uid)
         gone = [uid for uid in known - listed if uid in store]
         for uid in gone:
             store.drop(uid)
@@ -83,6 +88,14 @@ class Resync:
         if not self._first:
             self._around.metrics.resync_found.labels(kind="new").inc(new)
             self._around.metrics.resync_found.labels(kind="gone").inc(gone)
+
+
+def _age(taskrun: TaskRun) -> tuple[datetime, int]:
+    """The order of creation: a listing is in the order of names, a timestamp only in seconds. As
+    long as nobody has written to it, an object's version is the moment it was created.
+    """
+    version = taskrun.resource_version
+    return taskrun.created_at, int(version) if version.isdigit() else 0
 
 
 async def _live_runs(ledger: AsyncLedger, namespace: str) -> AsyncIterator[Run]:

@@ -31,6 +31,8 @@ from singletrack_cli.controlplane.binaries import Binaries
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "1"))
 RUNS = 3
 LOCK = "default/count/kill"
+SOON_SECONDS = 60
+"""The part that was killed last may be waiting to be started again, and a message for the outbox."""
 
 
 class Story:
@@ -90,7 +92,7 @@ class Story:
                     return int(events[0].pid)
             return None
 
-        return int(wait_until(pid, 30, "a run to be executed"))
+        return int(wait_until(pid, SOON_SECONDS, "a run to be executed"))
 
     def events(self) -> list[Any]:
         log = self.up.folder / "tasks.log"

@@ -116,6 +116,19 @@ def test_many_created_at_once_get_in_line_in_the_order_of_their_creation(
     assert sequence == sorted(sequence)
 
 
+def test_what_was_created_while_no_operator_ran_gets_in_line_by_its_age_not_by_its_name(
+    cluster: Cluster, operator: OperatorProcess, worker: HandWorker
+) -> None:
+    operator.stop()
+    names = [f"n{number:02}" for number in reversed(range(12))]
+    manifests = {"apiVersion": "v1", "kind": "List", "items": [taskrun(name) for name in names]}
+    cluster.do("create", "-f", "-", stdin=manifests)
+    created = [_created(cluster, name) for name in names]
+    operator.start()
+    sequence = [_recorded(worker, it).sequence for it in created]
+    assert sequence == sorted(sequence)
+
+
 def _created(cluster: Cluster, name: str) -> dict[str, Any]:
     found: dict[str, Any] = wait_until(lambda: cluster.get(name))
     return found
