@@ -61,7 +61,7 @@ class Story:
                 "apiVersion": "singletrack.dev/v1alpha1",
                 "kind": "TaskRun",
                 "metadata": {"generateName": "kill-"},
-                "spec": {"task": "count_to", "params": {"to": 6, "name": "kill"}},
+                "spec": {"task": "count_to", "params": {"to": 20, "name": "kill"}},
             }
         )
         created = [
@@ -82,7 +82,8 @@ class Story:
 
     def running(self, names: list[str]) -> int:
         """The pid of the process that executes one of these."""
-        ids = {self.taskruns()[name]["metadata"]["uid"] for name in names}
+        shown = self.taskruns()
+        ids = {shown[name]["metadata"]["uid"] for name in names}
 
         def pid() -> int | None:
             for run_id in ids:
