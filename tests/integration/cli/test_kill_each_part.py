@@ -32,7 +32,7 @@ ROUNDS = int(os.environ.get("KILL_ROUNDS", "1"))
 RUNS = 3
 LOCK = "default/count/kill"
 SOON_SECONDS = 60
-"""The part that was killed last may be waiting to be started again, and a message for the outbox."""
+"""The part that was killed last may wait for its next start, and a message for the outbox."""
 
 
 class Story:
