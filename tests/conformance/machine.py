@@ -62,6 +62,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.sent.append(operation)
         reply = self.twins.execute(operation)
         self.promise.answered(operation, reply)
+        if isinstance(operation, ops.Unbless):  # also one that is repeated
+            self.blessed = False
         if isinstance(operation, ops.Begin | ops.Start) and self.promise.durable:
             self.saved = None  # a replica that could be promoted has it, and all before it
         return reply
@@ -219,7 +221,6 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def unbless(self, _pick: int, _detail: int) -> None:
         self.execute(ops.Unbless())
-        self.blessed = False
 
     def bless(self, _pick: int, _detail: int) -> None:
         self.bless_now()

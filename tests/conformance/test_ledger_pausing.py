@@ -214,8 +214,9 @@ def test_what_was_on_its_way_before_cannot_be_claimed(ledger: LedgerUnderTest) -
     assert ledger.messages() == ["to a"]
     pause_queue(ledger)
     assert queue(ledger).parked == 1
-    reply = ledger.execute(ops.Claim(run_id="a", nonce="n", worker="w"))
-    assert (reply.verdict, reply.state) == (Verdict.DROP, State.READY)
+    for claims in (ops.Claim, ops.Start):
+        reply = ledger.execute(claims(run_id="a", nonce="n", worker="w"))
+        assert (reply.verdict, reply.state) == (Verdict.DROP, State.READY)
     resume_queue(ledger)
     assert ledger.due() == ["a"]
     ledger.claim("a")

@@ -9,12 +9,12 @@ end
 local function waiting_for(lock) return redis.call('ZRANGE', P .. 'wait:' .. lock, 0, -1) end
 
 local function look_at(lock)
-  local holder = holder_of(lock)
+  local holder, paused = holder_of(lock), is_paused('lock', lock)
   return {
     holder = holder,
     ending = holder and holder.cancel_by ~= '',
-    paused = is_paused('lock', lock),
-    waiting = redis.call('ZCARD', P .. 'wait:' .. lock),
+    paused = paused,
+    waiting = (holder or paused) and redis.call('ZCARD', P .. 'wait:' .. lock) or 0,
   }
 end
 
