@@ -31,7 +31,7 @@ from singletrack_api.dependencies import (
     remember_run,
 )
 from singletrack_api.documentation import described, problems
-from singletrack_api.errors import NO_RESULT, RUN_FINISHED, Refusal
+from singletrack_api.errors import NO_RESULT, Refusal
 from singletrack_api.joined import outcome
 from singletrack_api.parts import Parts
 from singletrack_api.paths import RUN_ID
@@ -162,8 +162,7 @@ async def get_result(parts: PartsHere, run: TheRun, wait: Wait = 0.0) -> Respons
     operation_id="cancel_run",
     status_code=202,
     response_model=RunView,
-    responses=described(200, RunView, "The run is cancelled")
-    | problems(400, 404, 409, 413, 415, 422, 503),
+    responses=described(200, RunView, "The run is over") | problems(400, 404, 413, 415, 422, 503),
     dependencies=JSON_ONLY,
 )
 async def cancel_run(
@@ -171,14 +170,12 @@ async def cancel_run(
 ) -> Response:
     """Ask a run to stop: 200 if it is over already, 202 while its processes are being ended.
 
-    The lock moves on when they are gone. Asking again is fine.
+    The lock moves on when they are gone. Asking again is fine, and can only make it harder: Force,
+    or a shorter grace period, takes effect at once. A run that has ended stays as it is.
     """
     if not run.terminal:
         default_grace = parts.settings.run.cancel_grace_seconds
         run = await parts.intake.cancel(run, _cancellation(body or CancelRequest(), default_grace))
-    if run.terminal and run.state is not State.CANCELLED:
-        phase = VIEWS[run.state].phase
-        raise Refusal(RUN_FINISHED, f"run {run.run_id} has ended as {phase}", {"phase": phase})
     return _json(views.run_view(run), 200 if run.terminal else 202)
 
 
@@ -217,7 +214,7 @@ def run_request(parts: Parts, namespace: str, body: RunCreate, key: str | None) 
 def _cancellation(body: CancelRequest, default_grace: float) -> Cancellation:
     grace = body.grace_period_seconds
     grace = default_grace if grace is None else grace
-    return Cancellation(by="rest", reason=body.reason, grace_seconds=grace)
+    return Cancellation.asked("rest", body.mode, body.reason, grace)
 
 
 def _pending_view(accepted: Accepted, namespace: str, task: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from singletrack.lifecycle import Phase
 from singletrack.policies import Decision, Policy, Refusal
-from singletrack.run import Door
+from singletrack.run import CancelMode, Door
 from singletrack.settings import Durability
 from singletrack_api.fields import (
     Count,
@@ -86,9 +86,11 @@ class RunPatch(Shape):
 class CancelRequest(Shape):
     """How to stop a run; every field may be left out."""
 
+    mode: CancelMode = CancelMode.GRACEFUL
+    """Force: SIGKILL at once, to the task and everything it has started."""
     reason: Annotated[Text, Field(max_length=1000)] = ""
     grace_period_seconds: Annotated[SecondsOrZero, Field(le=3600)] | None = None
-    """Between SIGTERM and SIGKILL; the platform's default if left out."""
+    """Between SIGTERM and SIGKILL; the platform's default if left out, of no effect with Force."""
 
 
 class HolderView(Shape):
@@ -120,6 +122,7 @@ class CancellationView(Shape):
 
     by: str
     reason: str
+    mode: CancelMode
     grace_period_seconds: float
 
 

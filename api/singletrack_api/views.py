@@ -157,7 +157,12 @@ def _cancellation(run: Run) -> dict[str, Any] | None:
     asked = run.cancellation
     if asked is None:
         return None
-    return {"by": asked.by, "reason": asked.reason, "gracePeriodSeconds": asked.grace_seconds}
+    return {
+        "by": asked.by,
+        "reason": asked.reason,
+        "mode": asked.mode,
+        "gracePeriodSeconds": asked.grace_seconds,
+    }
 
 
 def _error(run: Run) -> dict[str, str] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -125,6 +125,13 @@ class Outcome:
             raise ValueError(f"{self.state} is not the end of a run")
 
 
+class CancelMode(StrEnum):
+    """How a run is stopped."""
+
+    GRACEFUL = "Graceful"  # SIGTERM, the grace period, then SIGKILL of everything it has started
+    FORCE = "Force"  # SIGKILL of everything at once: a cancel without a grace period
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancellation:
     """That somebody asked a run to stop."""
@@ -132,7 +139,27 @@ class Cancellation:
     by: str
     reason: str = ""
     grace_seconds: float = 30.0
-    """Between SIGTERM and SIGKILL."""
+    """Between SIGTERM and SIGKILL; none is Force."""
+
+    @classmethod
+    def asked(cls, by: str, mode: CancelMode, reason: str, grace_seconds: float) -> Cancellation:
+        """The wish of somebody who names a mode; Force has no grace period, whatever is said."""
+        grace = 0.0 if mode is CancelMode.FORCE else grace_seconds
+        return cls(by=by, reason=reason, grace_seconds=grace)
+
+    @property
+    def mode(self) -> CancelMode:
+        return CancelMode.GRACEFUL if self.grace_seconds > 0 else CancelMode.FORCE
+
+    def is_harder_than(self, other: Cancellation | None) -> bool:
+        """Whether it changes anything for a run that was asked to stop by that one, if by any."""
+        return other is None or self.grace_seconds < other.grace_seconds
+
+    def after(self, first: Cancellation | None) -> Cancellation:
+        """What is wished after both: the first names who and why, the harder how."""
+        if first is None:
+            return self
+        return replace(first, grace_seconds=min(first.grace_seconds, self.grace_seconds))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -166,15 +166,15 @@ def _at_the_end(seen: Seen, record: Run, rules: Rules) -> tuple[Action, ...]:
 
 def _cancel(seen: Seen, rules: Rules) -> tuple[Action, ...]:
     record, taskrun = seen.record, seen.taskrun
-    if record is None or record.terminal or record.cancellation is not None:
+    if record is None or record.terminal:
         return ()
-    wish = manifest.cancellation(taskrun, rules.cancel_grace_seconds)
-    if wish is None and seen.blessed and record.attempt < taskrun.attempt:
+    wish, asked = manifest.cancellation(taskrun, rules.cancel_grace_seconds), record.cancellation
+    if wish is None and asked is None and seen.blessed and record.attempt < taskrun.attempt:
         wish = Cancellation(
             by="operator",
             reason="the ledger has forgotten a start the TaskRun shows; it must not start again",
         )
-    return (CancelRun(cancellation=wish),) if wish else ()
+    return (CancelRun(cancellation=wish),) if wish and wish.is_harder_than(asked) else ()
 
 
 def _prioritise(taskrun: TaskRun, record: Run) -> tuple[Action, ...]:

@@ -130,12 +130,13 @@ class Reconciler:
     async def _after_deletion(self, record: Run) -> None:
         """The TaskRun is gone: that is a wish to cancel, and nothing is left to show."""
         ledger, run_id = self._around.ledger, record.run_id
-        if not record.terminal and record.cancellation is None and record.spec.name:
-            wish = Cancellation(
-                by="kubernetes",
-                reason="the TaskRun was deleted",
-                grace_seconds=self._rules.cancel_grace_seconds,
-            )
+        wish = Cancellation(
+            by="kubernetes",
+            reason="the TaskRun was deleted",
+            grace_seconds=self._rules.cancel_grace_seconds,
+        )
+        harder = wish.is_harder_than(record.cancellation)
+        if not record.terminal and harder and record.spec.name:
             await ledger.execute_durably(Cancel(run_id=run_id, cancellation=wish))
             log.info("run_cancel_asked", run=run_id, name=record.spec.name, reason=wish.reason)
         await self._acknowledge(record)

@@ -82,8 +82,10 @@ class LedgerUnderTest(ABC):
         outcome = Outcome(state=state, result=result)
         return self.execute(ops.Finish(run_id=grant.run_id, nonce=grant.nonce, outcome=outcome))
 
-    def cancel(self, run_id: str, by: str = "somebody", reason: str = "") -> ops.EndReply:
-        cancellation = Cancellation(by=by, reason=reason)
+    def cancel(
+        self, run_id: str, by: str = "somebody", reason: str = "", grace: float = 30.0
+    ) -> ops.EndReply:
+        cancellation = Cancellation(by=by, reason=reason, grace_seconds=grace)
         return self.execute(ops.Cancel(run_id=run_id, cancellation=cancellation))
 
     def not_started(self, grant: Grant) -> ops.EndReply:

@@ -78,7 +78,7 @@ class LedgerMachine(RuleBasedStateMachine):
         came_true(forecast, spec, before, submission, self.twins)
 
     def cancel(self, pick: int, detail: int) -> None:
-        why = Cancellation(by=f"user {detail}", reason="random", grace_seconds=1.5)
+        why = Cancellation(by=f"user {detail}", reason="random", grace_seconds=detail % 4 * 0.5)
         self.execute(ops.Cancel(run_id=self.pick_run(pick, *LIVE), cancellation=why))
 
     def prioritise(self, pick: int, detail: int) -> None:

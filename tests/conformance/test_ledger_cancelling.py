@@ -8,7 +8,7 @@ from conformance.ledgers import LOCK, LedgerUnderTest
 from singletrack import operations as ops
 from singletrack.lifecycle import State
 from singletrack.operations import Cause, EndReply, Verdict
-from singletrack.run import Cancellation
+from singletrack.run import Cancellation, Failure, Outcome
 
 
 def test_a_waiting_run_ends_and_leaves_the_line(ledger: LedgerUnderTest) -> None:
@@ -57,6 +57,48 @@ def test_the_first_cancellation_stays(ledger: LedgerUnderTest) -> None:
     before = ledger.run("a")
     assert ledger.cancel("a", by="eve") == EndReply(verdict=Verdict.OK, state=State.RUNNING)
     assert ledger.run("a") == before
+
+
+@pytest.mark.parametrize("state", [State.CLAIMED, State.RUNNING])
+def test_a_harder_cancellation_shortens_the_grace_and_keeps_who_and_why(
+    ledger: LedgerUnderTest, state: State
+) -> None:
+    grant = ledger.claimed("a") if state is State.CLAIMED else ledger.running("a")
+    ledger.cancel("a", by="bob", reason="not needed", grace=30)
+    for grace in (2.5, 0.0):
+        before = ledger.run("a").revision
+        reply = ledger.cancel("a", by="eve", reason="now", grace=grace)
+        assert reply == EndReply(verdict=Verdict.OK, state=state)
+        run = ledger.run("a")
+        asked = Cancellation(by="bob", reason="not needed", grace_seconds=grace)
+        assert (run.cancellation, run.revision) == (asked, before + 1)
+        lease = ((grant.run_id, grant.nonce),)
+        (answer,) = ledger.execute(ops.Renew(agent="w/1", leases=lease)).answers
+        assert (answer.verdict, answer.cancellation) == (Verdict.CANCEL, asked)
+
+
+def test_a_milder_cancellation_changes_nothing(ledger: LedgerUnderTest) -> None:
+    ledger.running("a")
+    ledger.cancel("a", grace=0)
+    before = ledger.run("a")
+    assert ledger.cancel("a", grace=30).verdict is Verdict.OK
+    assert ledger.run("a") == before
+
+
+@pytest.mark.parametrize("grace", [0.0, 30.0])
+def test_a_later_cancellation_erases_no_result_and_no_traceback(
+    ledger: LedgerUnderTest, grace: float
+) -> None:
+    failed = Outcome(
+        state=State.FAILED,
+        failure=Failure(reason="TaskError", message="no", error_type="E", traceback="Traceback"),
+    )
+    for run_id, outcome in (("a", failed), ("b", Outcome(state=State.SUCCEEDED, result="[1]"))):
+        claim = ledger.running(run_id)
+        ledger.execute(ops.Finish(run_id=run_id, nonce=claim.nonce, outcome=outcome))
+        before = ledger.run(run_id)
+        assert ledger.cancel(run_id, grace=grace).verdict is Verdict.OK
+        assert ledger.run(run_id) == before
 
 
 def test_a_terminal_run_stays_as_it_is(ledger: LedgerUnderTest) -> None:

@@ -13,7 +13,7 @@ from singletrack.admission import RunRequest
 from singletrack.custom_resource import API_VERSION, GROUP, KIND, MAX_REASON_LENGTH
 from singletrack.custom_resource.texts import clip
 from singletrack.policies import Policy
-from singletrack.run import Cancellation, Door, RunSpec
+from singletrack.run import Cancellation, CancelMode, Door, RunSpec
 
 DOOR_ANNOTATION = f"{GROUP}/door"
 """By which door a TaskRun was asked for; set by the API on the ones it creates."""
@@ -111,10 +111,11 @@ def cancellation(taskrun: TaskRun, default_grace_seconds: float) -> Cancellation
     if asked is None and not taskrun.deleting:
         return None
     asked = asked or {}
-    return Cancellation(
-        by="kubernetes",
-        reason=asked.get("reason") or ("the TaskRun is being deleted" if taskrun.deleting else ""),
-        grace_seconds=float(asked.get("gracePeriodSeconds", default_grace_seconds)),
+    return Cancellation.asked(
+        "kubernetes",
+        CancelMode(asked.get("mode", CancelMode.GRACEFUL)),
+        asked.get("reason") or ("the TaskRun is being deleted" if taskrun.deleting else ""),
+        float(asked.get("gracePeriodSeconds", default_grace_seconds)),
     )
 
 
@@ -142,7 +143,10 @@ def build(request: RunRequest, resolved: RunSpec) -> dict[str, Any]:
 
 def cancel_field(asked: Cancellation) -> dict[str, Any]:
     """What goes into `spec.cancel` to ask the run to stop."""
-    cancel: dict[str, Any] = {"gracePeriodSeconds": math.ceil(asked.grace_seconds)}
+    cancel: dict[str, Any] = {
+        "mode": str(asked.mode),
+        "gracePeriodSeconds": math.ceil(asked.grace_seconds),
+    }
     if asked.reason:
         cancel["reason"] = clip(asked.reason, MAX_REASON_LENGTH)
     return cancel

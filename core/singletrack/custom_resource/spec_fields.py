@@ -9,7 +9,7 @@ from __future__ import annotations
 from singletrack.custom_resource import MAX_REASON_LENGTH
 from singletrack.custom_resource.fields import Field, Rule, text, whole_number
 from singletrack.policies import Policy
-from singletrack.run import PRIORITIES
+from singletrack.run import PRIORITIES, CancelMode
 
 MAX_TASK_LENGTH = 253
 MAX_QUEUE_LENGTH = 128
@@ -103,17 +103,47 @@ LOCK = Field(
 CANCEL = Field(
     name="cancel",
     text="Asks the run to stop. It may be added at any time before the end (an empty object is "
-    "enough) and cannot be withdrawn. Deleting the TaskRun asks the same.",
+    "enough). It cannot be withdrawn, only made harder: from Graceful to Force, or with a shorter "
+    "grace period. Deleting the TaskRun asks the same.",
     type="object",
     fields=(
+        Field(
+            name="mode",
+            text="Graceful: SIGTERM to the task, and SIGKILL to it and everything it has started "
+            "when the grace period is over. Force: SIGKILL at once.",
+            limits={
+                "enum": [str(mode) for mode in CancelMode],
+                "default": str(CancelMode.GRACEFUL),
+            },
+        ),
         whole_number(
             "gracePeriodSeconds",
             "How long the task may take to stop after SIGTERM, before it is killed with everything "
-            "it has started. If it is left out, the platform's setting, normally 30.",
+            "it has started; of no effect with mode Force. If it is left out, the platform's "
+            "setting, normally 30.",
             0,
             86_400,
         ),
         text("reason", "Why, for those who read the status later.", MAX_REASON_LENGTH),
+    ),
+    rules=(
+        Rule(
+            expression="self.mode == oldSelf.mode || oldSelf.mode == 'Graceful'",
+            message="cancel.mode can only be changed from Graceful to Force",
+            field_path=".mode",
+        ),
+        Rule(
+            expression="!has(oldSelf.gracePeriodSeconds) || (has(self.gracePeriodSeconds) && "
+            "self.gracePeriodSeconds <= oldSelf.gracePeriodSeconds)",
+            message="cancel.gracePeriodSeconds can only be shortened",
+            field_path=".gracePeriodSeconds",
+        ),
+        Rule(
+            expression="has(self.reason) == has(oldSelf.reason) && "
+            "(!has(self.reason) || self.reason == oldSelf.reason)",
+            message="cancel.reason cannot be changed once cancel is set",
+            field_path=".reason",
+        ),
     ),
 )
 
@@ -174,9 +204,8 @@ SPEC = Field(
         ),
         *(_fixed(name) for name in _FIXED),
         Rule(
-            expression="!has(oldSelf.cancel) || "
-            "(has(self.cancel) && self.cancel == oldSelf.cancel)",
-            message="cancel cannot be changed or withdrawn once it is set",
+            expression="!has(oldSelf.cancel) || has(self.cancel)",
+            message="cancel cannot be withdrawn once it is set",
             field_path=".cancel",
         ),
     ),

@@ -134,6 +134,9 @@ class ChildGone(Operation[EndReply]):
 class Cancel(Operation[EndReply]):
     """Ask a run to stop. Waiting and READY runs end at once; a claimed one is flagged and its agent
     woken; the lock stays taken until its process tree is gone. A terminal run stays as it is.
+
+    Of several wishes the first names who and why, and the shortest grace counts: a later one can
+    make it harder, never milder.
     """
 
     run_id: str

@@ -127,11 +127,28 @@ def test_cancel_is_200_for_a_waiting_run_and_202_for_a_running_one(
     assert api.post(f"{RUNS}/{waiting}:cancel").status_code == 200, "asking again is fine"
 
 
-def test_cancel_of_a_run_that_has_ended_is_409(api: httpx2.Client, worker: Any) -> None:
+def test_cancel_of_a_run_that_has_ended_changes_nothing(api: httpx2.Client, worker: Any) -> None:
     run_id = create(api).json()["id"]
-    worker.finish(run_id, worker.begin(run_id))
-    answer = api.post(f"{RUNS}/{run_id}:cancel")
-    assert (answer.status_code, answer.json()["code"]) == (409, "run-finished")
+    worker.fail(run_id, worker.begin(run_id), "Traceback: boom")
+    before = api.get(f"{RUNS}/{run_id}").json()
+    answer = api.post(f"{RUNS}/{run_id}:cancel", json={"mode": "Force"})
+    assert (answer.status_code, answer.json()) == (200, before)
+    assert before["error"]["traceback"] == "Traceback: boom"
+
+
+def test_a_cancel_can_be_made_harder_and_never_milder(api: httpx2.Client, worker: Any) -> None:
+    run_id = create(api).json()["id"]
+    worker.begin(run_id)
+
+    def cancel(**body: Any) -> tuple[str, float, str]:
+        shown = api.post(f"{RUNS}/{run_id}:cancel", json=body).json()["cancellation"]
+        return shown["mode"], shown["gracePeriodSeconds"], shown["reason"]
+
+    assert cancel(reason="enough") == ("Graceful", 30, "enough")
+    assert cancel(gracePeriodSeconds=2) == ("Graceful", 2, "enough")
+    assert cancel(mode="Force", gracePeriodSeconds=9) == ("Force", 0, "enough")
+    assert cancel() == ("Force", 0, "enough")
+    assert api.post(f"{RUNS}/{run_id}:cancel", json={"mode": "Hard"}).status_code == 422
 
 
 def test_runs_are_listed_newest_first_a_page_at_a_time(api: httpx2.Client) -> None:

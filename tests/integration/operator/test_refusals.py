@@ -68,6 +68,11 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "spec.lock.key",
         "may not be more than 253",
     ),
+    "a mode nobody knows": (
+        taskrun("a", cancel={"mode": "Hard"}),
+        "spec.cancel.mode",
+        'supported values: "Graceful", "Force"',
+    ),
     "a grace period below zero": (
         taskrun("a", cancel={"gracePeriodSeconds": -1}),
         "spec.cancel.gracePeriodSeconds",
@@ -137,10 +142,62 @@ def test_a_cancel_cannot_be_withdrawn(cluster: Cluster, worker: HandWorker) -> N
     worker.start(created)
     assert patch(cluster, "a", {"cancel": {"reason": "x"}}) == (True, "")
 
-    for change in ({"cancel": None}, {"cancel": {"reason": "y"}}):
-        done, complaint = patch(cluster, "a", change)
-        assert not done
-        assert "cancel cannot be changed or withdrawn once it is set" in complaint
+    done, complaint = patch(cluster, "a", {"cancel": None}, "--dry-run=server")
+    assert not done
+    assert "cancel cannot be withdrawn once it is set" in complaint
+
+
+HARDER = {
+    "to Force": ({}, {"mode": "Force"}),
+    "to Force with its grace period": ({"gracePeriodSeconds": 9}, {"mode": "Force"}),
+    "a grace period where there was none": ({}, {"gracePeriodSeconds": 600}),
+    "a shorter grace period": ({"gracePeriodSeconds": 9}, {"gracePeriodSeconds": 8}),
+    "the same again": ({"mode": "Force", "reason": "x"}, {"mode": "Force", "reason": "x"}),
+}
+
+MILDER = {
+    "back to Graceful": ({"mode": "Force"}, {"mode": "Graceful"}, "mode can only be changed from"),
+    "without its mode": ({"mode": "Force"}, {"mode": None}, "mode can only be changed from"),
+    "a longer grace period": (
+        {"gracePeriodSeconds": 8},
+        {"gracePeriodSeconds": 9},
+        "gracePeriodSeconds can only be shortened",
+    ),
+    "without its grace period": (
+        {"gracePeriodSeconds": 8},
+        {"gracePeriodSeconds": None},
+        "gracePeriodSeconds can only be shortened",
+    ),
+    "another reason": ({"reason": "x"}, {"reason": "y"}, "reason cannot be changed"),
+    "a reason where there was none": ({}, {"reason": "y"}, "reason cannot be changed"),
+    "without its reason": ({"reason": "x"}, {"reason": None}, "reason cannot be changed"),
+}
+
+
+def one_being_stopped(cluster: Cluster, worker: HandWorker, cancel: dict[str, Any]) -> None:
+    worker.start(cluster.create(taskrun("a")))
+    assert patch(cluster, "a", {"cancel": cancel}) == (True, "")
+
+
+@pytest.mark.parametrize("what", HARDER)
+def test_a_cancel_may_become_harder(cluster: Cluster, worker: HandWorker, what: str) -> None:
+    first, then = HARDER[what]
+    one_being_stopped(cluster, worker, first)
+
+    assert patch(cluster, "a", {"cancel": then}, "--dry-run=server") == (True, "")
+
+
+@pytest.mark.parametrize("what", MILDER)
+def test_a_cancel_may_not_become_milder_or_another(
+    cluster: Cluster, worker: HandWorker, what: str
+) -> None:
+    first, then, sentence = MILDER[what]
+    one_being_stopped(cluster, worker, first)
+    done, complaint = patch(cluster, "a", {"cancel": then}, "--dry-run=server")
+
+    assert not done
+    assert f"spec.cancel.{sentence.split()[0]}" in complaint
+    assert sentence in complaint
 
 
 def test_once_started_a_priority_is_fixed(cluster: Cluster, worker: HandWorker) -> None:

@@ -11,7 +11,7 @@ from singletrack.admission import Defaults, RunRequest, resolve
 from singletrack.catalogue import CatalogueEntry
 from singletrack.custom_resource import manifest
 from singletrack.policies import Policy
-from singletrack.run import Cancellation, Door
+from singletrack.run import Cancellation, CancelMode, Door
 
 ENTRY = CatalogueEntry(name="report", parameters={"type": "object"}, lock="reports/{month}")
 
@@ -94,6 +94,14 @@ def test_a_cancel_carries_its_grace_and_its_reason() -> None:
     assert wish == Cancellation(by="kubernetes", reason="wrong", grace_seconds=0.0)
 
 
+def test_a_forced_cancel_has_no_grace_whatever_is_said_beside_it() -> None:
+    taskrun = manifest.read(a_manifest({"cancel": {"mode": "Force", "gracePeriodSeconds": 9}}))
+    wish = manifest.cancellation(taskrun, 30.0)
+
+    assert wish == Cancellation(by="kubernetes", grace_seconds=0.0)
+    assert wish.mode is CancelMode.FORCE
+
+
 def test_a_deletion_that_a_finalizer_holds_up_is_a_wish_too() -> None:
     taskrun = manifest.read(a_manifest(deletionTimestamp="2026-10-01T12:00:00Z"))
 
@@ -173,5 +181,5 @@ def test_an_unknown_door_counts_as_kubectl() -> None:
 def test_a_cancel_field_fits_the_schema() -> None:
     field = manifest.cancel_field(Cancellation(by="me", reason="r" * 999, grace_seconds=0.5))
 
-    assert field["gracePeriodSeconds"] == 1
+    assert (field["mode"], field["gracePeriodSeconds"]) == ("Graceful", 1)
     assert len(field["reason"]) == 256

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -187,6 +187,16 @@ CASES = {
     "a cancel goes there once": Case(
         taskrun=a_taskrun(CANCEL, shown("Running", 1)),
         record=a_run(State.RUNNING, cancellation=ASKED),
+        does=["ack 4"],
+    ),
+    "a cancel that has become harder goes there again": Case(
+        taskrun=a_taskrun({"cancel": {"reason": "wrong", "mode": "Force"}}, shown("Running", 1)),
+        record=a_run(State.RUNNING, cancellation=ASKED),
+        does=["cancel by kubernetes"],
+    ),
+    "a cancel that is milder than what the ledger knows does not": Case(
+        taskrun=a_taskrun(CANCEL, shown("Running", 1)),
+        record=a_run(State.RUNNING, cancellation=replace(ASKED, grace_seconds=0)),
         does=["ack 4"],
     ),
     "the end is shown and the resource's days are counted": Case(

@@ -80,7 +80,9 @@ class World(RuleBasedStateMachine):
                 self.snapshots.append(self.record)
             case actions.CancelRun(cancellation=wish):
                 assert self.record is not None
-                self.change(cancellation=wish)
+                asked = self.record.cancellation
+                assert wish.is_harder_than(asked), "nothing is asked twice"
+                self.change(cancellation=wish.after(asked))
                 if self.record.state in (State.QUEUED, State.READY):
                     self.end(State.CANCELLED)
             case actions.Prioritise(priority=priority):
@@ -141,6 +143,11 @@ class World(RuleBasedStateMachine):
     @rule()
     def user_cancels(self) -> None:
         self.respec(cancel={})
+
+    @precondition(lambda self: self.final is None and "cancel" in self.taskrun.spec)
+    @rule(change=st.sampled_from([{"mode": "Force"}, {"gracePeriodSeconds": 3}]))
+    def user_makes_it_harder(self, change: dict[str, Any]) -> None:
+        self.respec(cancel=self.taskrun.spec["cancel"] | change)
 
     @precondition(lambda self: self.final is None)
     @rule(ttl=st.integers(0, 10))

@@ -117,9 +117,9 @@ class KubernetesIntake:
             RunNotFound: its record has been forgotten in the meantime.
         """
         spec = run.spec
-        if spec.name and not run.terminal:
-            field = manifest.cancel_field(cancellation)
-            # Gone, or cancelled before, or out of reach: the ledger's durable word is what counts.
+        if spec.name and not run.terminal and cancellation.is_harder_than(run.cancellation):
+            field = manifest.cancel_field(cancellation.after(run.cancellation))
+            # Gone, or cancelled meanwhile, or out of reach: the ledger's durable word counts.
             with suppress(KubernetesError):
                 await self._taskruns.ask_to_stop(spec.namespace, spec.name, run.run_id, field)
         await self._ledger.execute_durably(Cancel(run_id=run.run_id, cancellation=cancellation))

@@ -74,11 +74,12 @@ class TaskRuns:
     async def ask_to_stop(
         self, namespace: str, name: str, uid: str, cancel: Mapping[str, Any]
     ) -> TaskRun:
-        """Add `spec.cancel` to this very object.
+        """Put `spec.cancel` into this very object.
 
         Raises:
             NotFound: it is gone.
-            Invalid: the name belongs to another object, or the run is cancelled, or over, already.
+            Invalid: the name belongs to another object, the run is over, or it is being stopped in
+                another way that this may not replace.
         """
         operations = [_same_uid(uid), {"op": "add", "path": "/spec/cancel", "value": cancel}]
         return await self._patch_json(_path(namespace, name), operations)

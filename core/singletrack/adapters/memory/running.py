@@ -157,8 +157,9 @@ def cancel(book: Book, op: ops.Cancel) -> EndReply:
     record = book.find(op.run_id)
     if record is None:
         return EndReply(verdict=Verdict.UNKNOWN)
-    if not record.run.terminal and record.run.cancellation is None:
-        book.change(record, cancellation=op.cancellation)
+    asked = record.run.cancellation
+    if not record.run.terminal and op.cancellation.is_harder_than(asked):
+        book.change(record, cancellation=op.cancellation.after(asked))
         if record.run.state in WAITING:
             book.end_cancelled(record)
         else:

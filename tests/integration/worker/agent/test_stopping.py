@@ -41,6 +41,21 @@ def test_a_cancel_without_grace_kills_at_once(worker: Worker):
     assert not worker.events("stopped")
 
 
+def test_a_harder_cancel_of_a_run_that_is_being_stopped_kills_at_once(worker: Worker):
+    run, pid = worker.started("ignore_sigterm")
+    worker.event("deaf")
+    worker.control(cancel={run: 60.0})
+    worker.renewed(run, after=boottime())
+    assert alive(pid)
+    forced_at = boottime()
+    worker.control(cancel={run: 0.0})
+    worker.wake(run)
+    report = worker.operation("ChildGone", run_id=run)
+    assert (report["cause"], report["alive"]) == ("CANCELLED", [])
+    assert report["at"] - forced_at < 2.0
+    assert not alive(pid)
+
+
 def test_a_wakeup_delivers_a_cancel_before_the_next_renewal_is_due(worker: Worker):
     run, _ = worker.started("hang")
     after = worker.renewed(run)["at"]

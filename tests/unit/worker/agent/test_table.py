@@ -221,6 +221,20 @@ class TestCancelling:
         renewed(started, 7.0, answer(Verdict.CANCEL, grace=30.0))
         assert Kill("n") in started.due(8.01)
 
+    def test_a_shorter_grace_counts_from_when_it_was_heard(self, started):
+        renewed(started, 5.0, answer(Verdict.CANCEL, grace=30.0))
+        assert started.due(5.1) == [Terminate("n")]
+        renewed(started, 6.0, answer(Verdict.CANCEL, grace=1.0))
+        assert started.next_moment() == pytest.approx(7.01)
+        assert started.due(7.01) == [Kill("n")]
+
+    def test_a_forced_cancel_of_a_run_that_is_being_stopped_kills_at_once(self, started):
+        renewed(started, 5.0, answer(Verdict.CANCEL, grace=30.0))
+        started.due(5.1)
+        renewed(started, 6.0, answer(Verdict.CANCEL, grace=0.0))
+        assert started.due(6.01) == [Kill("n")]
+        assert started.why("n") is Cause.CANCELLED
+
     def test_a_cancel_without_grace_kills_at_once(self, started):
         renewed(started, 5.0, answer(Verdict.CANCEL, grace=0.0))
         assert started.due(5.0) == [Kill("n")]
