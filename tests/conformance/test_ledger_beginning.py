@@ -44,6 +44,12 @@ def test_only_the_current_claim_begins(ledger: LedgerUnderTest) -> None:
     assert ledger.begin(current).verdict is Verdict.OK
 
 
+def test_a_run_nobody_has_claimed_does_not_begin(ledger: LedgerUnderTest) -> None:
+    ledger.submit("a")
+    assert ledger.execute(ops.Begin(run_id="a", nonce="")) == BeginReply(verdict=Verdict.DROP)
+    assert ledger.state("a") is State.READY
+
+
 def test_a_finished_run_never_begins_again(ledger: LedgerUnderTest) -> None:
     grant = ledger.finished("a")
     assert ledger.begin(grant) == BeginReply(verdict=Verdict.DROP)

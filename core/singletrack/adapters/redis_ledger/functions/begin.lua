@@ -4,8 +4,7 @@
 -- reply verdict, attempt
 register('begin', {}, function(args)
   local r = fetch(args[1])
-  local owns = r and redis.call('HGET', lock_key(r.lock), 'owner') == r.id
-  if not owns or not leased_by(r, args[2]) then return { 'DROP', '0' } end
+  if not leased_by(r, args[2]) or not owns_its_lock(r) then return { 'DROP', '0' } end
   if not is_blessed() then return { 'RECOVERING', '0' } end
   if r.cancel_by ~= '' then
     if r.state == 'CLAIMED' then end_cancelled(r) end

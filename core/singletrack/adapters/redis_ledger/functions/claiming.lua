@@ -16,6 +16,9 @@ local function describe_grant(r)
   return { 'OK', r.state, r.nonce, r.token, r.lock, int(attempt), r.timeout_ms, r.door }
 end
 
-local function may_claim(r)
-  return r.state == 'READY' and redis.call('HGET', lock_key(r.lock), 'owner') == r.id
+-- Whether the lock is still this run's: a server that evicts may have lost that, and given it away.
+local function owns_its_lock(r)
+  return redis.call('HGET', lock_key(r.lock), 'owner') == r.id
 end
+
+local function may_claim(r) return r.state == 'READY' and owns_its_lock(r) end

@@ -9,6 +9,7 @@ local function begun_by(nonce, worker)
 end
 
 local function begin_again(r)
+  if not owns_its_lock(r) then return { 'DROP', r.state } end
   if not is_blessed() then return { 'RECOVERING', r.state } end
   if r.cancel_by ~= '' then
     if r.state == 'CLAIMED' then end_cancelled(r) end
