@@ -29,6 +29,10 @@ test: install ## Run every test in random order (the first time builds the Kuber
 test-fast: install ## Run the tests that need no server: unit and conformance on memory
 	$(PYTHON) -m pytest tests/unit $(wildcard tests/conformance) -m "not redis and not kubernetes" $(ARGS)
 
+.PHONY: mutations
+mutations: install ## Remove each guard of the protocol in turn: the tests that the list names must fail
+	PYTHONPATH=tests $(PYTHON) -m mutations $(ARGS)
+
 .PHONY: check
 check: install ## Run every check that is not a test: format, lint, layout, sizes, contracts, types, spelling
 	@.ci/check
