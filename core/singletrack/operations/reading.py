@@ -75,7 +75,10 @@ class ListOverdue(Operation[tuple[str, ...]]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListWaitingLocks(Operation[tuple[str, ...]]):
-    """Locks with somebody waiting and no owner; `Promote` mends them."""
+    """Free locks with somebody waiting, among `limit` waited-for ones taken at random.
+
+    There is none unless the server has lost the key of a lock; `Promote` mends them.
+    """
 
     limit: int = 100
 

@@ -63,3 +63,11 @@ def test_a_run_whose_lock_is_another_ones_does_not_start_by_its_claim(ledger: On
     lose_the_lock(ledger)
     ledger.execute(ops.Promote(lock=LOCK))
     assert ledger.start("a", grant.nonce).verdict is Verdict.DROP
+
+
+def test_a_run_whose_record_is_lost_is_not_listed_for_ever(ledger: OnServer) -> None:
+    ledger.finished("a", ttl_seconds=0.0)
+    assert ledger.client.delete(f"{ledger.keys.base}run:a") == 1
+    assert ledger.execute(ops.ListForgettable()) == ("a",)
+    ledger.execute(ops.Forget(run_id="a"))
+    assert ledger.execute(ops.ListForgettable()) == ()

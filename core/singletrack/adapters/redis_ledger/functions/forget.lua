@@ -4,8 +4,12 @@
 -- reply 1 if it was deleted
 register('forget', { 'allow-oom' }, function(args)
   local r = fetch(args[1])
+  if not r then -- a server that evicts may have lost it; it would be listed for ever
+    redis.call('ZREM', P .. 'finished', args[1])
+    return 0
+  end
   local over = redis.call('ZSCORE', P .. 'finished', args[1])
-  if not r or not over or tonumber(over) > now() then return 0 end
+  if not over or tonumber(over) > now() then return 0 end
   if redis.call('ZSCORE', P .. 'unprojected', r.id) then
     -- Without its record, a TaskRun that does not show the end yet would be submitted again.
     redis.call('ZADD', P .. 'finished', int(now() + REPUBLISH_MS), r.id)
