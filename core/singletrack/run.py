@@ -104,7 +104,7 @@ class Failure:
     """Why a run did not succeed, in the words a person needs."""
 
     reason: str
-    """One stable CamelCase word: TaskError, EncodeError, Timeout, WorkerLost, LockHeld…"""
+    """One stable CamelCase word: TaskError, EncodeError, Timeout, WorkerLost, OOMKilled…"""
     message: str = ""
     error_type: str = ""
     """The exception's qualified name, if there was one."""

@@ -147,6 +147,8 @@ def child_gone(
     [
         (Cause.DIED, False, State.LOST, "WorkerLost"),
         (Cause.DIED, True, State.CANCELLED, "Cancelled"),
+        (Cause.OUT_OF_MEMORY, False, State.LOST, "OOMKilled"),
+        (Cause.OUT_OF_MEMORY, True, State.CANCELLED, "Cancelled"),
         (Cause.CANCELLED, True, State.CANCELLED, "Cancelled"),
         (Cause.TIMED_OUT, False, State.TIMED_OUT, "Timeout"),
         (Cause.TIMED_OUT, True, State.TIMED_OUT, "Timeout"),

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,11 +90,14 @@ class Platform:
         return False
 
     def start_worker(
-        self, slots: int = 2, *options: str, **environment: str
+        self, slots: int = 2, *options: str, launcher: Sequence[str] = (), **environment: str
     ) -> subprocess.Popen[bytes]:
-        """A worker process; returns once its tasks are in the catalogue and it consumes."""
+        """A worker process; returns once its tasks are in the catalogue and it consumes.
+
+        `launcher` is a command that ends by executing its arguments.
+        """
         number = len(self.workers)
-        command = [sys.executable, "-m", "singletrack_worker", "-c", str(slots)]
+        command = [*launcher, sys.executable, "-m", "singletrack_worker", "-c", str(slots)]
         with (self.folder / f"worker-{number}.log").open("wb") as log:
             process = subprocess.Popen(
                 [*command, "-n", f"w{number}@test", *options],

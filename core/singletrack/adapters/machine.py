@@ -42,7 +42,7 @@ class Machine:
 
 def observe(cgroups: Path = _CGROUPS, membership: Path = _MEMBERSHIP) -> Machine:
     """Look now."""
-    memory = _folder("memory", cgroups, membership)
+    memory = memory_folder(cgroups, membership)
     processes = _folder("pids", cgroups, membership)
     _, open_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     return Machine(
@@ -114,6 +114,11 @@ def _has_subreaper() -> bool:
         return int(libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(answer), 0, 0, 0)) == 0
     except (OSError, AttributeError):
         return False
+
+
+def memory_folder(cgroups: Path = _CGROUPS, membership: Path = _MEMBERSHIP) -> Path:
+    """Where the kernel tells of the memory of this process's control group."""
+    return _folder("memory", cgroups, membership)
 
 
 def _folder(controller: str, cgroups: Path, membership: Path) -> Path:

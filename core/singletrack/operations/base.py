@@ -29,6 +29,7 @@ class Cause(StrEnum):
     """Why a child process is gone, as its agent knows it."""
 
     DIED = "DIED"  # it ended by itself, or somebody outside killed it
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"  # the kernel killed it because the worker's memory was used up
     CANCELLED = "CANCELLED"  # the agent killed it because the run was cancelled
     TIMED_OUT = "TIMED_OUT"  # the agent killed it because its time was over
     FENCED = "FENCED"  # the agent killed it because the lease could not be renewed

@@ -120,8 +120,9 @@ class ChildGone(Operation[EndReply]):
     """The agent's report that a child and all its descendants are dead.
 
     A CLAIMED run never started and becomes READY again (CANCELLED if it was cancelled); a RUNNING
-    one ends by `cause`: LOST, CANCELLED, TIMED_OUT. A terminal run is left as it is. While
-    unblessed and the claim is not known: RECOVERING, the agent reasserts the run with its outcome.
+    one ends by `cause`: LOST (OUT_OF_MEMORY: with a reason of its own), CANCELLED, TIMED_OUT.
+    A terminal run is left as it is. While unblessed and the claim is not known: RECOVERING, the
+    agent reasserts the run with its outcome.
     """
 
     run_id: str

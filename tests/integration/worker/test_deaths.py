@@ -38,7 +38,8 @@ def test_a_killed_child_loses_its_run_at_once_and_says_how_it_died(platform):
     _worker, first, second = begin_two(platform)
     kill9(platform.wait_for_begin(first))
     assert_ended_once(platform, first, second, bound=2)
-    assert "SIGKILL" in platform.run(first).failure.message
+    failure = platform.run(first).failure
+    assert (failure.reason, "SIGKILL" in failure.message) == ("WorkerLost", True)
 
 
 def test_how_a_child_dies_is_told_to_the_agent_after_the_broker_was_away_too(platform):

@@ -15,6 +15,7 @@ import sys
 import structlog
 
 from singletrack import failpoints, logs
+from singletrack.adapters import machine
 from singletrack.adapters.redis_ledger import RedisLedger
 from singletrack.clock import SystemClock
 from singletrack.settings import Settings
@@ -23,6 +24,7 @@ from singletrack_worker.agent.bindings import Rules
 from singletrack_worker.agent.kinship import Household
 from singletrack_worker.agent.log_thread import LogThread
 from singletrack_worker.agent.loop import Agent, Setup
+from singletrack_worker.agent.out_of_memory import KernelKills
 from singletrack_worker.agent.startup import Orders, remove_address
 
 log = structlog.get_logger()
@@ -59,6 +61,7 @@ def _serve(orders: Orders, settings: Settings) -> None:
             name=orders.name,
             rules=Rules.of(settings.lease, settings.run.cancel_grace_seconds),
             household=Household.of(main_process, orders.mark),
+            kills=KernelKills(machine.memory_folder()),
             main_pidfd=main_pidfd,
             listening=stack.enter_context(socket.socket(fileno=orders.socket_fd)),
             clock=SystemClock(),

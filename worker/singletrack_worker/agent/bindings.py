@@ -51,6 +51,7 @@ _WORDS = {
 }
 
 _ENDS = {
+    Cause.OUT_OF_MEMORY: (State.LOST, "OOMKilled"),
     Cause.CANCELLED: (State.CANCELLED, "Cancelled"),
     Cause.TIMED_OUT: (State.TIMED_OUT, "Timeout"),
 }
@@ -140,6 +141,8 @@ class Binding:
     """Whether a kill has failed. It is repeated and the lease kept, so the lock stays taken."""
     exit: str = ""
     """How the child ended, once somebody knows."""
+    starved: str = ""
+    """That the kernel has killed somebody for want of memory when the child died, in words."""
     message: str = ""
     unplaced: bool = False
     """Whether the ledger has to be told which run it was that has ended."""
@@ -216,19 +219,28 @@ class Binding:
 
     def report(self) -> Operation[EndReply]:
         """What the ledger is told once it is dead. It knows itself whether the run was started."""
-        cause = self.stop or Cause.DIED
+        cause = self._cause()
         return ChildGone(
             run_id=self.run_id, nonce=self.nonce, cause=cause, message=self._last_words(cause)
         )
 
     def outcome(self) -> Outcome:
         """How the run has ended, as far as its agent knows."""
-        cause = self.stop or Cause.DIED
+        cause = self._cause()
         state, reason = _ENDS.get(cause, (State.LOST, "WorkerLost"))
         failure = Failure(reason=reason, message=self._last_words(cause))
         return Outcome(state=state, failure=failure)
 
+    def _cause(self) -> Cause:
+        """Why it is dead; what a SIGKILL that is nobody's may be due to counts for no other end."""
+        killed = not self.exit or "SIGKILL" in self.exit
+        if self.stop is Cause.DIED and self.starved and killed:
+            return Cause.OUT_OF_MEMORY
+        return self.stop or Cause.DIED
+
     def _last_words(self, cause: Cause) -> str:
+        if cause is Cause.OUT_OF_MEMORY:
+            return self.starved
         return self.message or _WORDS.get(cause) or self.exit or _UNSEEN
 
     def _hurry(self, now: float) -> Iterator[Action]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from singletrack_worker.agent import killing, processes
 from singletrack_worker.agent.killing import Killed
 from singletrack_worker.agent.kinship import Household, Kin
+from singletrack_worker.agent.out_of_memory import KernelKills
 from singletrack_worker.agent.processes import Process, ProcessId
 
 KILL_SECONDS = 1.0
@@ -33,8 +34,9 @@ class Child:
 class Children:
     """The living pool children by pid, and the kin of those that hold a run, by nonce."""
 
-    def __init__(self, household: Household) -> None:
+    def __init__(self, household: Household, kills: KernelKills) -> None:
         self._household = household
+        self._kills = kills
         self._children: dict[int, Child] = {}
         self._kins: dict[str, Kin] = {}
 
@@ -62,6 +64,10 @@ class Children:
         known = process and process.identity == child.identity and process.exit_status
         return processes.describe_exit(known) if known else ""
 
+    def starved(self, nonce: str, how: str) -> str:
+        """That the kernel has killed this run's child for want of memory, in words, if it has."""
+        return self._kills.explain(nonce) if not how or "SIGKILL" in how else ""
+
     def has_ended(self, child: Child) -> bool:
         process = processes.find(child.identity.pid)
         return process is None or process.identity != child.identity or process.dead
@@ -69,10 +75,12 @@ class Children:
     def bind(self, nonce: str, child: Child, now: float) -> None:
         """From now on what this child starts belongs to this run."""
         self._kins[nonce] = Kin(child=child.identity, since=now)
+        self._kills.bound(nonce)
 
     def forget_all_but(self, nonces: Collection[str]) -> None:
         """Only these runs are in the table any more."""
         self._kins = {nonce: kin for nonce, kin in self._kins.items() if nonce in nonces}
+        self._kills.forget_all_but(nonces)
 
     @property
     def any_bound(self) -> bool:

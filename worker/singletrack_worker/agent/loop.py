@@ -28,6 +28,7 @@ from singletrack_worker.agent.children import Child, Children
 from singletrack_worker.agent.connections import Listener, Peer, PeerGone
 from singletrack_worker.agent.kinship import Household
 from singletrack_worker.agent.messages import Bind, Clear, Hello, Reap, Role
+from singletrack_worker.agent.out_of_memory import KernelKills
 from singletrack_worker.agent.renewing import Renewing
 from singletrack_worker.agent.table import Table
 
@@ -44,6 +45,7 @@ class Setup:
     name: str
     rules: Rules
     household: Household
+    kills: KernelKills
     main_pidfd: int
     listening: socket.socket
     clock: Clock
@@ -68,7 +70,7 @@ class Agent:
         self._rules = setup.rules
         self._clock = setup.clock
         self.table = Table(setup.rules)
-        self._children = Children(setup.household)
+        self._children = Children(setup.household, setup.kills)
         self._answering = Answering(
             table=self.table,
             children=self._children,
@@ -203,8 +205,10 @@ class Agent:
         if not self._setup.household.is_alive():
             self._main_ended()  # which is why this child has ended
         self._selector.unregister(child)
-        how = self._children.dismiss(child)
-        self.table.child_died(child.identity.pid, how)
+        pid, how = child.identity.pid, self._children.dismiss(child)
+        held = self.table.held_by(pid)
+        starved = self._children.starved(held.nonce, how) if held and not held.stop else ""
+        self.table.child_died(pid, how, starved)
         self._enforce()
 
     # --- words --------------------------------------------------------------------------------

@@ -115,11 +115,12 @@ class Table:
         binding = self._bindings.get(nonce)
         return binding.stop if binding else None
 
-    def child_died(self, pid: int, status: str) -> None:
+    def child_died(self, pid: int, status: str, starved: str = "") -> None:
         """A pool child has ended; its run, if it had one, has to be cleared away."""
         binding = self.held_by(pid)
         if binding:
             binding.exit = binding.exit or status
+            binding.starved = starved
             binding.doom(Cause.DIED)
 
     def exit_known(self, pid: int, status: str, now: float) -> None:

@@ -143,13 +143,14 @@ def child_gone(book: Book, op: ops.ChildGone) -> EndReply:
         return _unknown_death(book, op)
     if record.run.state is State.CLAIMED:
         return hand_back(book, record)
-    being_stopped = cause is Cause.DIED and record.run.cancellation is not None
+    being_stopped = cause is not Cause.FENCED and record.run.cancellation is not None
     if cause is Cause.TIMED_OUT:
         book.end(record, State.TIMED_OUT, "Timeout", op.message)
     elif cause is Cause.CANCELLED or being_stopped:
         book.end_cancelled(record)
     else:
-        book.end(record, State.LOST, "WorkerLost", op.message)
+        reason = "OOMKilled" if cause is Cause.OUT_OF_MEMORY else "WorkerLost"
+        book.end(record, State.LOST, reason, op.message)
     return EndReply(verdict=Verdict.OK, state=record.run.state)
 
 

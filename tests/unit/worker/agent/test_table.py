@@ -357,6 +357,38 @@ class TestLeaving:
         assert len(started) == 1
 
 
+class TestStarving:
+    """The kernel has killed somebody for want of memory since the run was bound."""
+
+    def report(self, table, how, words="by the kernel"):
+        table.child_died(CHILD, how, words)
+        table.due(5.0)
+        table.buried("n", 5.0)
+        return report_of(table, 5.3)
+
+    @pytest.mark.parametrize("how", ["killed by signal 9 (SIGKILL)", ""])
+    def test_a_sigkill_that_is_nobodys_is_the_kernels(self, started, how):
+        report = self.report(started, how)
+        assert (report.cause, report.message) == (Cause.OUT_OF_MEMORY, "by the kernel")
+        assert started["n"].outcome().failure.reason == "OOMKilled"
+
+    @pytest.mark.parametrize("how", ["exit code 1", "killed by signal 11 (SIGSEGV)"])
+    def test_another_end_is_not(self, started, how):
+        report = self.report(started, how)
+        assert (report.cause, report.message) == (Cause.DIED, how)
+
+    def test_what_main_says_later_counts_as_well(self, started):
+        started.child_died(CHILD, "", "by the kernel")
+        started.due(5.0)
+        started.buried("n", 5.0)
+        started.exit_known(CHILD, "exit code 1", 5.1)
+        assert report_of(started, 5.1).cause is Cause.DIED
+
+    def test_a_run_that_the_agent_was_killing_was_killed_by_the_agent(self, started):
+        renewed(started, 5.0, answer(Verdict.CANCEL, grace=0.0))
+        assert self.report(started, "killed by signal 9 (SIGKILL)").cause is Cause.CANCELLED
+
+
 class TestDying:
     def test_a_child_that_hangs_before_user_code_dies_with_its_lease(self, bound):
         assert bound.next_moment() == 22.0

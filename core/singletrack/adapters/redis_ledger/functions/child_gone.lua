@@ -1,5 +1,5 @@
 -- child_gone: an agent's report that a child and all its descendants are dead.
--- ARGV  id, nonce, cause (DIED, CANCELLED, TIMED_OUT, FENCED), message
+-- ARGV  id, nonce, cause (DIED, OUT_OF_MEMORY, CANCELLED, TIMED_OUT, FENCED), message
 -- reply verdict, state
 register('child_gone', { 'allow-oom' }, function(args)
   local r, cause, message = fetch(args[1]), args[3], args[4]
@@ -11,10 +11,10 @@ register('child_gone', { 'allow-oom' }, function(args)
     hand_back(r)
   elseif cause == 'TIMED_OUT' then
     fail(r, 'TIMED_OUT', 'Timeout', message)
-  elseif cause == 'CANCELLED' or (cause == 'DIED' and r.cancel_by ~= '') then
+  elseif cause == 'CANCELLED' or (cause ~= 'FENCED' and r.cancel_by ~= '') then
     end_cancelled(r)
   else
-    fail(r, 'LOST', 'WorkerLost', message)
+    fail(r, 'LOST', cause == 'OUT_OF_MEMORY' and 'OOMKilled' or 'WorkerLost', message)
   end
   return { 'OK', r.state }
 end)
