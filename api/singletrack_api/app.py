@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI
 
 from singletrack.settings import Settings
-from singletrack_api import documentation, errors, health, locks, queues, runs, seed
+from singletrack_api import documentation, errors, health, locks, queues, runs, seed, suspects
 from singletrack_api.body_limit import BodyLimit
 from singletrack_api.http_metrics import HttpMetrics
 from singletrack_api.observing import Observing
@@ -18,7 +18,14 @@ from singletrack_api.settings import ApiSettings
 
 Assemble = Callable[[Settings, ApiSettings], AbstractAsyncContextManager[Parts]]
 
-ROUTERS = (seed.router, runs.router, locks.router, queues.router, health.router)
+ROUTERS = (
+    seed.router,
+    runs.router,
+    suspects.router,
+    locks.router,
+    queues.router,
+    health.router,
+)
 
 DESCRIPTION = """Start, watch and stop runs: background tasks that run one at a time per lock.
 

@@ -17,6 +17,24 @@ class PauseRequest(Shape):
     reason: Annotated[Text, Field(max_length=1000)] = ""
 
 
+class DeathNotice(Shape):
+    """How one knows that the process of a suspect run is dead."""
+
+    reason: Annotated[Text, Field(min_length=1, max_length=1000)]
+    by: Annotated[Text, Field(max_length=253)] = ""
+    """Who says so."""
+
+
+class ReleaseRequest(Shape):
+    """Why the holder of a suspect lock is given up, for those who ask later."""
+
+    reason: Annotated[Text, Field(min_length=1, max_length=1000)]
+    by: Annotated[Text, Field(max_length=253)] = ""
+    """Who decides it."""
+    fencing_token: Annotated[int, Field(ge=0)] = 0
+    """That of the holder you mean; the release is refused if another one holds the lock by now."""
+
+
 class PauseView(Shape):
     """That somebody has paused a lock or a queue."""
 
@@ -36,6 +54,8 @@ class OwnerView(HolderView):
     """0 until a worker has claimed the run."""
     cancelling: bool
     """Somebody asked it to stop."""
+    suspect: bool
+    """Its worker is not heard of, and nobody knows whether its code still executes."""
 
 
 class WaitingView(HolderView):

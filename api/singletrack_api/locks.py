@@ -45,7 +45,7 @@ TheLock = Annotated[str, Depends(the_lock)]
 )
 async def get_lock(parts: PartsHere, lock: TheLock, limit: Shown = 50) -> Response:
     """Who holds a lock, and who waits for it in which order. A lock nobody uses is free."""
-    return await _shown(parts, lock, limit)
+    return await shown(parts, lock, limit)
 
 
 @router.post(
@@ -61,7 +61,7 @@ async def pause_lock(
     """Give a lock to nobody until it is resumed; its holder goes on. Asking again is fine."""
     reason = body.reason if body else ""
     await parts.ledger.execute_durably(PauseLock(lock=lock, by="rest", reason=reason))
-    return await _shown(parts, lock)
+    return await shown(parts, lock)
 
 
 @router.post(
@@ -73,10 +73,11 @@ async def pause_lock(
 async def resume_lock(parts: PartsHere, lock: TheLock) -> Response:
     """End the pause of a lock; if it is free, the first in line gets it."""
     await parts.ledger.execute_durably(ResumeLock(lock=lock))
-    return await _shown(parts, lock)
+    return await shown(parts, lock)
 
 
-async def _shown(parts: Parts, lock: str, limit: int = 50) -> Response:
+async def shown(parts: Parts, lock: str, limit: int = 50) -> Response:
+    """The answer that shows a lock as it is now."""
     status = await parts.ledger.execute(GetLock(lock=lock))
     owner = await _run(parts, status.owner) if status.owner else None
     return JSONResponse(views.lock_view(status, owner, await _waiting(parts, status, limit)))

@@ -11,7 +11,7 @@ LOCK_KEY = "lock_key"
 class RunIdConvertor(Convertor[str]):
     """Any text without a slash, but a verb behind the id is no part of it."""
 
-    regex = "[^/]+(?<!:cancel)"
+    regex = "[^/]+(?<!:cancel)(?<!:confirm-dead)"
 
     def convert(self, value: str) -> str:
         return value
@@ -23,7 +23,7 @@ class RunIdConvertor(Convertor[str]):
 class LockKeyConvertor(RunIdConvertor):
     """Any text, with slashes, but a verb behind the key is no part of it."""
 
-    regex = "(?s:.+)(?<!:pause)(?<!:resume)"
+    regex = "(?s:.+)(?<!:pause)(?<!:resume)(?<!:release)"
 
 
 register_url_convertor(RUN_ID, RunIdConvertor())

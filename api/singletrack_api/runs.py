@@ -204,6 +204,7 @@ def run_request(parts: Parts, namespace: str, body: RunCreate, key: str | None) 
         lock=body.lock.key,
         policy=body.lock.policy,
         max_queue=body.lock.max_queue,
+        on_lost=body.lock.on_lost,
         timeout_seconds=body.timeout_seconds,
         start_deadline_seconds=body.start_deadline_seconds,
         queue_timeout_seconds=body.queue_timeout_seconds,

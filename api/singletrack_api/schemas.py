@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from singletrack.lifecycle import Phase
+from singletrack.locks import OnLost
 from singletrack.policies import Decision, Policy, Refusal
 from singletrack.run import CancelMode, Door
 from singletrack.settings import Durability
@@ -42,6 +43,8 @@ class LockRequest(Shape):
     policy: Policy | None = None
     """Without one the task's own decides, else `Reject`."""
     max_queue: Count | None = None
+    on_lost: OnLost | None = None
+    """Release or Hold: what becomes of the lock when the worker is not heard of any more."""
     """With `Queue`: refuse when that many runs wait already; without one the task's own decides."""
 
 
@@ -107,6 +110,9 @@ class LockView(Shape):
     fencing_token: int
     holder: HolderView | None
     """Who held the lock when this run was refused or not needed, or the run it joined."""
+    on_lost: OnLost
+    suspect_time: str | None
+    """Since when its worker is not heard of while it holds the lock (`onLost: Hold`)."""
 
 
 class ProgressView(Shape):

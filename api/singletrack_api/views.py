@@ -124,6 +124,7 @@ def _owner(run: Run) -> dict[str, Any]:
         "since": _time(run.ready_at),
         "fencingToken": run.token,
         "cancelling": run.cancellation is not None,
+        "suspect": run.suspect,
     }
 
 
@@ -139,7 +140,13 @@ def _pause(pause: Pause | None) -> dict[str, Any] | None:
 
 def _lock(run: Run) -> dict[str, Any]:
     holder = run.holder and _holder(run.holder)
-    return {"key": run.spec.lock, "fencingToken": run.token, "holder": holder}
+    return {
+        "key": run.spec.lock,
+        "fencingToken": run.token,
+        "holder": holder,
+        "onLost": run.spec.on_lost,
+        "suspectTime": _time(run.suspect_at) if run.suspect else None,
+    }
 
 
 def _progress(run: Run) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ import jsonschema_rs
 
 from singletrack.catalogue import CatalogueEntry
 from singletrack.errors import InvalidParameters, ParametersTooLarge
-from singletrack.locks import DEFAULT_KEY, qualify, render
+from singletrack.locks import DEFAULT_KEY, OnLost, qualify, render
 from singletrack.policies import Policy
 from singletrack.run import DOOR_POLICY, Door, RunSpec, encode_json
 
@@ -41,6 +41,7 @@ class RunRequest:
     """The unqualified key or a template over the parameters."""
     policy: Policy | None = None
     max_queue: int | None = None
+    on_lost: OnLost | None = None
     timeout_seconds: float | None = None
     start_deadline_seconds: float | None = None
     queue_timeout_seconds: float | None = None
@@ -104,6 +105,7 @@ def resolve(
         queue_timeout_seconds=request.queue_timeout_seconds,
         ttl_seconds=_first(request.ttl_seconds, defaults.ttl_seconds) or 0.0,
         requested_by=request.requested_by,
+        on_lost=request.on_lost or (entry and entry.on_lost) or OnLost.RELEASE,
     )
 
 

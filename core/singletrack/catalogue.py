@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from singletrack.locks import OnLost
 from singletrack.policies import Policy
 
 
@@ -26,6 +27,7 @@ class CatalogueEntry:
     policy: Policy | None = None
     max_queue: int | None = None
     """With the policy Queue: how many runs may wait for the lock; None for any number."""
+    on_lost: OnLost | None = None
     timeout_seconds: float | None = None
     queue: str | None = None
     summary: str = ""
@@ -41,4 +43,6 @@ class CatalogueEntry:
         known = {name: data[name] for name in cls.__slots__ if name in data}
         if known.get("policy"):
             known["policy"] = Policy(known["policy"])
+        if known.get("on_lost"):
+            known["on_lost"] = OnLost(known["on_lost"])
         return cls(**known)

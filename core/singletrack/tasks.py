@@ -24,7 +24,7 @@ import celery
 
 from singletrack.catalogue import CatalogueEntry
 from singletrack.errors import EncodeError
-from singletrack.locks import render
+from singletrack.locks import OnLost, render
 from singletrack.policies import Policy
 from singletrack.refusals import check_options
 from singletrack.run import Progress, encode_json
@@ -54,6 +54,7 @@ class Declaration:
     lock: str | None = None
     policy: Policy | None = None
     max_queue: int | None = None
+    on_lost: OnLost | None = None
     timeout_seconds: float | None = None
     queue: str | None = None
 
@@ -68,19 +69,21 @@ def task(
     lock: str | None = None,
     policy: Policy | str | None = None,
     max_queue: int | None = None,
+    on_lost: OnLost | str | None = None,
     timeout: float | None = None,
     queue: str | None = None,
     **celery_options: Any,
 ) -> Callable[[Callable[P, R]], celery.Task[P, R]]: ...
 
 
-def task(
+def task(  # noqa: PLR0913 - the decorator's own words
     function: Callable[..., Any] | None = None,
     /,
     *,
     lock: str | None = None,
     policy: Policy | str | None = None,
     max_queue: int | None = None,
+    on_lost: OnLost | str | None = None,
     timeout: float | None = None,
     queue: str | None = None,
     **celery_options: Any,
@@ -94,6 +97,9 @@ def task(
         policy: what a new run does while the lock is held: Reject, Queue, QueueLatest, Replace,
             Join or Skip; without one the door decides.
         max_queue: with the policy Queue, how many runs may wait for the lock.
+        on_lost: what becomes of the lock when the worker is not heard of any more: Release (it
+            moves on; what a frozen process may do for a moment is the fencing token's business) or
+            Hold (it stays taken until the process is known to be dead or a human releases it).
         timeout: how many seconds the code may run before it is stopped.
         queue: the broker queue of its messages.
         celery_options: everything `celery.shared_task` takes: `name`, `bind`, `base`, …
@@ -105,6 +111,7 @@ def task(
         lock=lock,
         policy=Policy(policy) if policy else None,
         max_queue=max_queue,
+        on_lost=OnLost(on_lost) if on_lost else None,
         timeout_seconds=timeout,
         queue=queue,
     )
@@ -152,6 +159,7 @@ def describe(celery_task: Any, declared: Declaration) -> CatalogueEntry:
         lock=declared.lock,
         policy=declared.policy,
         max_queue=declared.max_queue,
+        on_lost=declared.on_lost,
         timeout_seconds=declared.timeout_seconds,
         queue=declared.queue,
         summary=(inspect.getdoc(celery_task.run) or "").partition("\n")[0],

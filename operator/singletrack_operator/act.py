@@ -16,6 +16,7 @@ from singletrack.ledger import AsyncLedger
 from singletrack.operations import AckProjection as Ack
 from singletrack.operations import Cancel, Verdict
 from singletrack.operations import Prioritise as PrioritiseRun
+from singletrack.operations import Settle as SettleRun
 from singletrack.operations import Submit as SubmitRun
 from singletrack_operator.actions import (
     AckProjection,
@@ -26,6 +27,7 @@ from singletrack_operator.actions import (
     Prioritise,
     RequeueAfter,
     ScheduleDeletion,
+    Settle,
     Submit,
     WriteStatus,
 )
@@ -73,6 +75,8 @@ class Actor:
                 await self._submit(action)
             case CancelRun():
                 await self._cancel(taskrun, action)
+            case Settle():
+                await self._settle(taskrun, action)
             case Prioritise():
                 await self._prioritise(taskrun, action)
             case WriteStatus():
@@ -118,6 +122,11 @@ class Actor:
         operation = PrioritiseRun(run_id=taskrun.uid, priority=action.priority)
         await self._around.ledger.execute(operation)
         self._around.queue.add(taskrun.uid)
+
+    async def _settle(self, taskrun: TaskRun, action: Settle) -> None:
+        settle = SettleRun(run_id=taskrun.uid, outcome=action.outcome)
+        reply = await self._around.ledger.execute_durably(settle)
+        log.info("run_settled", run=taskrun.uid, state=reply.state, verdict=reply.verdict)
 
     async def _write_status(self, taskrun: TaskRun, action: WriteStatus) -> None:
         try:

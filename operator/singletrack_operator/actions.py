@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from singletrack.run import Cancellation, RunSpec
+from singletrack.run import Cancellation, Outcome, RunSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,13 @@ class Prioritise:
     """Give the recorded run the priority its TaskRun asks for now."""
 
     priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """Give a record that a restarted ledger still shows alive the end that the TaskRun shows."""
+
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +82,7 @@ class AwaitTask:
 Action = (
     Submit
     | CancelRun
+    | Settle
     | Prioritise
     | WriteStatus
     | AckProjection

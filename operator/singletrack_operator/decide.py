@@ -14,11 +14,11 @@ from typing import Any
 
 from singletrack.admission import Defaults, check_parameters, resolve
 from singletrack.catalogue import CatalogueEntry
-from singletrack.custom_resource import manifest, standing, status
+from singletrack.custom_resource import conditions, manifest, standing, status
 from singletrack.custom_resource.manifest import TaskRun
 from singletrack.custom_resource.standing import Standing
 from singletrack.errors import EncodeError, InvalidParameters, ParametersTooLarge
-from singletrack.lifecycle import NOT_STARTED, State
+from singletrack.lifecycle import NOT_STARTED, VIEWS, State
 from singletrack.run import Cancellation, Run
 from singletrack_operator.actions import (
     AckProjection,
@@ -29,6 +29,7 @@ from singletrack_operator.actions import (
     Prioritise,
     RequeueAfter,
     ScheduleDeletion,
+    Settle,
     Submit,
     WriteStatus,
 )
@@ -90,12 +91,22 @@ def _after_the_end(seen: Seen, rules: Rules) -> tuple[Action, ...]:
     leave = DeleteResource() if due <= seen.now else ScheduleDeletion(at=due)
     if seen.record is None:
         return (leave,)
+    if settle := _settle(seen, seen.record):
+        return (settle, leave)
     if seen.record.terminal:
         return (AckProjection(revision=seen.record.revision), leave)
     if seen.record.cancellation is not None:
         return (leave,)
     wish = Cancellation(by="operator", reason="the TaskRun shows an end already")
     return (CancelRun(cancellation=wish), leave)
+
+
+def _settle(seen: Seen, record: Run) -> Settle | None:
+    """A ledger that has lost the end would start the run again once it is blessed."""
+    if seen.blessed or VIEWS[record.state].phase == seen.taskrun.phase:
+        return None
+    outcome = manifest.outcome(seen.taskrun)
+    return Settle(outcome=outcome) if outcome else None
 
 
 def _without_record(seen: Seen, rules: Rules) -> tuple[Action, ...]:
@@ -202,8 +213,10 @@ def _shows(taskrun: TaskRun, stands: Standing) -> bool:
     """
     shown = taskrun.status
     attempt = stands.run.attempt if stands.run else 0
+    suspect = stands.run is not None and stands.run.suspect
     return (
         taskrun.phase == stands.phase
+        and conditions.shows_suspect(shown.get("conditions") or ()) == suspect
         and shown.get("observedGeneration") == taskrun.generation
         and taskrun.attempt == attempt
     )

@@ -33,6 +33,7 @@ from singletrack_operator.registering import AwaitedTasks
 from singletrack_operator.resyncing import Resync
 from singletrack_operator.serving import LedgerNumbers, Server
 from singletrack_operator.settings import OperatorSettings
+from singletrack_operator.settling import Settlement
 from singletrack_operator.store import Store
 from singletrack_operator.telling import Teller
 from singletrack_operator.watching import Watch
@@ -74,7 +75,7 @@ class Operator:
         self._rules = _rules(platform, own)
         self._health = Health(self._around.queue)
         self._watch = Watch(connection, self._deliver, self._metrics.observe_request)
-        self._resync = Resync(self._around, platform.run.namespace)
+        self._resync = Resync(self._around)
         self._stopped = asyncio.Event()
         self.port = 0
 
@@ -112,9 +113,12 @@ class Operator:
     def _loops(self) -> list[Any]:
         around = self._around
         reconciler = Reconciler(around, self._rules)
+        settlement = Settlement(around.ledger, reconciler, around.store)
         projector = Projector(around.ledger, around.store, around.queue, self._metrics)
         return [
-            run_upkeep(around.ledger, around.broker, self._platform),
+            run_upkeep(
+                around.ledger, around.broker, self._platform, prepare=settlement.before_blessing
+            ),
             *(reconciler.work() for _ in range(self._own.workers)),
             projector.run(),
             around.awaited.run(around.ledger, around.queue.add),

@@ -16,7 +16,7 @@ from singletrack.adapters.kubernetes.taskruns import TaskRuns
 from singletrack.custom_resource import UNFINISHED
 from singletrack.custom_resource.manifest import TaskRun
 from singletrack.ledger import AsyncLedger
-from singletrack.operations import GetRun, ListLeases, ListRuns, ListUnprojected
+from singletrack.operations import ListNamespaces, ListRuns, ListUnprojected
 from singletrack.run import Run
 from singletrack_operator.act import Surroundings
 
@@ -29,10 +29,8 @@ _MOST_UNPROJECTED = 100_000
 class Resync:
     """One comparison; the caller repeats it."""
 
-    def __init__(self, around: Surroundings, home: str) -> None:
+    def __init__(self, around: Surroundings) -> None:
         self._around = around
-        self._home = home
-        """The namespace of runs that name none."""
         self._first = True
 
     async def compare(self) -> None:
@@ -70,19 +68,12 @@ class Resync:
 
     async def _compare_records(self, ledger: AsyncLedger) -> None:
         store, queue = self._around.store, self._around.queue
-        namespaces = {self._home} | {taskrun.namespace for taskrun in store}
-        unprojected = await ledger.execute(ListUnprojected(limit=_MOST_UNPROJECTED))
-        leased = [lease.run_id for lease in await ledger.execute(ListLeases())]
-        for run_id in dict.fromkeys((*unprojected, *leased)):
-            if run_id in store:
-                continue
-            queue.add(run_id)
-            if record := await ledger.execute(GetRun(run_id=run_id)):
-                namespaces.add(record.spec.namespace)
-        for namespace in namespaces:
-            async for record in _live_runs(ledger, namespace):
-                if record.run_id not in store:
-                    queue.add(record.run_id)
+        for run_id in await ledger.execute(ListUnprojected(limit=_MOST_UNPROJECTED)):
+            if run_id not in store:
+                queue.add(run_id)
+        async for record in live_records(ledger):
+            if record.run_id not in store:
+                queue.add(record.run_id)
 
     def _count(self, new: int, gone: int) -> None:
         if not self._first:
@@ -96,6 +87,13 @@ def _age(taskrun: TaskRun) -> tuple[datetime, int]:
     """
     version = taskrun.resource_version
     return taskrun.created_at, int(version) if version.isdigit() else 0
+
+
+async def live_records(ledger: AsyncLedger) -> AsyncIterator[Run]:
+    """Every record that has a TaskRun and has not ended."""
+    for namespace in await ledger.execute(ListNamespaces()):
+        async for run in _live_runs(ledger, namespace):
+            yield run
 
 
 async def _live_runs(ledger: AsyncLedger, namespace: str) -> AsyncIterator[Run]:

@@ -125,6 +125,16 @@ def test_forgettable_runs_are_listed_no_more_than_asked(ledger: LedgerUnderTest)
     assert ledger.execute(ops.ListForgettable(limit=2)) == ("a", "b")
 
 
+def test_every_namespace_with_records_is_listed(ledger: LedgerUnderTest) -> None:
+    assert ledger.execute(ops.ListNamespaces()) == ()
+    ledger.submit("a", namespace="one", lock="one/x")
+    ledger.submit("b", namespace="two", lock="two/x")
+    ledger.finished("c", namespace="three", lock="three/x", ttl_seconds=0.0)
+    assert set(ledger.execute(ops.ListNamespaces())) == {"one", "two", "three"}
+    forget(ledger, "c")
+    assert set(ledger.execute(ops.ListNamespaces())) == {"one", "two"}
+
+
 # --- the catalogue --------------------------------------------------------------------------------
 
 

@@ -20,6 +20,12 @@ from singletrack.lifecycle import Phase
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 
+_UNREACHABLE = "WorkerUnreachable"
+_SUSPECT = (
+    "its worker is not heard of and nobody knows whether its code still executes; it keeps its "
+    "lock until the process is known to be dead or a human releases the lock"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -69,6 +75,13 @@ def build(
     ]
 
 
+def shows_suspect(shown: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether these conditions say that nobody hears of the worker of a run that has not ended."""
+    return any(
+        each.get("type") == "Terminated" and each.get("reason") == _UNREACHABLE for each in shown
+    )
+
+
 def _since(shown: Mapping[str, Any] | None, status: str, now: datetime) -> str:
     if shown is not None and shown.get("status") == status:
         kept = shown.get("lastTransitionTime", EPOCH)
@@ -107,10 +120,7 @@ def _running(standing: Standing) -> Answer:
 
 def _terminated(standing: Standing) -> Answer:
     if not standing.terminal:
-        wish = standing.run.cancellation if standing.run else None
-        if wish and standing.phase is Phase.RUNNING:
-            return Answer(FALSE, "Stopping", f"{wish.by} asked it to stop")
-        return Answer(FALSE, standing.reason, "the run has not ended")
+        return _not_terminated(standing)
     if standing.phase is Phase.LOST:
         return Answer(UNKNOWN, standing.reason, standing.message)
     if not _was_started(standing):
@@ -118,6 +128,15 @@ def _terminated(standing: Standing) -> Answer:
     if standing.phase in (Phase.CANCELLED, Phase.TIMED_OUT):
         return Answer(TRUE, "Stopped", "its process and all it had started are gone")
     return Answer(TRUE, "Exited", "its code came to its end")
+
+
+def _not_terminated(standing: Standing) -> Answer:
+    run = standing.run
+    if run and run.suspect:
+        return Answer(UNKNOWN, _UNREACHABLE, _SUSPECT)
+    if run and run.cancellation and standing.phase is Phase.RUNNING:
+        return Answer(FALSE, "Stopping", f"{run.cancellation.by} asked it to stop")
+    return Answer(FALSE, standing.reason, "the run has not ended")
 
 
 def _succeeded(standing: Standing) -> Answer:

@@ -12,13 +12,24 @@ from typing import Any
 from singletrack.admission import RunRequest
 from singletrack.custom_resource import API_VERSION, GROUP, KIND, MAX_REASON_LENGTH
 from singletrack.custom_resource.texts import clip
+from singletrack.lifecycle import TERMINAL, VIEWS
+from singletrack.locks import OnLost
 from singletrack.policies import Policy
-from singletrack.run import Cancellation, CancelMode, Door, RunSpec
+from singletrack.run import (
+    Cancellation,
+    CancelMode,
+    Door,
+    Failure,
+    Outcome,
+    RunSpec,
+    encode_json,
+)
 
 DOOR_ANNOTATION = f"{GROUP}/door"
 """By which door a TaskRun was asked for; set by the API on the ones it creates."""
 REQUESTED_BY_ANNOTATION = f"{GROUP}/requested-by"
 _LONGEST_PREFIX = 40
+_ENDS = {str(VIEWS[state].phase): state for state in TERMINAL}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +109,7 @@ def to_request(taskrun: TaskRun) -> RunRequest:
         lock=lock.get("key"),
         policy=Policy(policy) if policy else None,
         max_queue=lock.get("maxQueue"),
+        on_lost=OnLost(lock["onLost"]) if lock.get("onLost") else None,
         timeout_seconds=_seconds(spec.get("timeoutSeconds")),
         start_deadline_seconds=_seconds(spec.get("startDeadlineSeconds")),
         ttl_seconds=_seconds(spec.get("ttlSecondsAfterFinished")),
@@ -116,6 +128,19 @@ def cancellation(taskrun: TaskRun, default_grace_seconds: float) -> Cancellation
         CancelMode(asked.get("mode", CancelMode.GRACEFUL)),
         asked.get("reason") or ("the TaskRun is being deleted" if taskrun.deleting else ""),
         float(asked.get("gracePeriodSeconds", default_grace_seconds)),
+    )
+
+
+def outcome(taskrun: TaskRun) -> Outcome | None:
+    """The end that its status shows; None while it shows none."""
+    state = _ENDS.get(taskrun.phase)
+    if state is None:
+        return None
+    error, result = taskrun.status.get("error"), taskrun.status.get("result")
+    return Outcome(
+        state=state,
+        result=None if result is None else encode_json(result),
+        failure=_failure(error) if error else None,
     )
 
 
@@ -170,6 +195,8 @@ def _spec(request: RunRequest, resolved: RunSpec) -> dict[str, Any]:
     }
     if resolved.max_queue is not None and resolved.policy is Policy.QUEUE:
         lock["maxQueue"] = resolved.max_queue
+    if resolved.on_lost is not OnLost.RELEASE:
+        lock["onLost"] = str(resolved.on_lost)
     spec: dict[str, Any] = {"task": request.task, "queue": resolved.queue, "lock": lock}
     if request.params:
         spec["params"] = dict(request.params)
@@ -181,6 +208,15 @@ def _spec(request: RunRequest, resolved: RunSpec) -> dict[str, Any]:
         "ttlSecondsAfterFinished": request.ttl_seconds,
     }
     return spec | {name: math.ceil(s) for name, s in durations.items() if s is not None}
+
+
+def _failure(error: Mapping[str, Any]) -> Failure:
+    return Failure(
+        reason=error.get("reason", ""),
+        message=error.get("message", ""),
+        error_type=error.get("type", ""),
+        traceback=error.get("traceback", ""),
+    )
 
 
 def _as_template(key: str) -> str:

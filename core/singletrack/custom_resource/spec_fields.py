@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from singletrack.custom_resource import MAX_REASON_LENGTH
 from singletrack.custom_resource.fields import Field, Rule, text, whole_number
+from singletrack.locks import OnLost
 from singletrack.policies import Policy
 from singletrack.run import PRIORITIES, CancelMode
 
@@ -89,6 +90,15 @@ LOCK = Field(
             "With policy Queue: refuse this run if so many are waiting for the lock already.",
             0,
             MAX_WAITING,
+        ),
+        Field(
+            name="onLost",
+            text="What becomes of the lock when the worker of a started run is not heard of for "
+            "longer than its lease. Release: the run ends as Lost and the lock moves on; a process "
+            "that was frozen may overlap for a moment when it wakes up. Hold: the lock stays taken "
+            "until the process is known to be dead or a human releases the lock. If it is left "
+            "out, the task decides, else Release.",
+            limits={"enum": [str(choice) for choice in OnLost]},
         ),
     ),
     rules=(

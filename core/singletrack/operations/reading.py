@@ -34,6 +34,11 @@ class ListRuns(Operation[tuple[Run, ...]]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListNamespaces(Operation[tuple[str, ...]]):
+    """Every namespace that has records, in no order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LatestRun(Operation["str | None"]):
     """The id of the namespace's latest run that was accepted at the REST door."""
 

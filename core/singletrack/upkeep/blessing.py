@@ -22,8 +22,9 @@ from singletrack.settings import LeaseSettings
 
 log = structlog.get_logger()
 
-Prepare = Callable[[], Awaitable[None]]
-"""What has to be done right before a blessing; if it raises, nothing is blessed yet."""
+Prepare = Callable[[], Awaitable[int]]
+"""What has to be done right before a blessing; if it raises, nothing is blessed yet. Answers the
+highest token it has come across."""
 
 
 class Blesser:
@@ -59,11 +60,10 @@ class Blesser:
             log.info("ledger_recovering", server=status.server_id, agents=len(status.agents))
         if not may_bless(self._with_past(status), waited, self._settings):
             return False
-        if self._prepare is not None:
-            await self._prepare()
+        floor = await self._prepare() if self._prepare else 0
         failpoint("upkeep.bless")
         await self._drop_silent(status)
-        blessed = await self._ledger.execute(Bless(server_id=status.server_id))
+        blessed = await self._ledger.execute(Bless(server_id=status.server_id, token_floor=floor))
         self._has_past = self._has_past or blessed
         log.info("ledger_blessed", server=status.server_id, waited_seconds=round(waited, 1))
         return blessed

@@ -12,7 +12,7 @@ from singletrack.clock import Clock, SystemClock
 from singletrack.errors import SingletrackError
 from singletrack.ledger import AsyncLedger
 from singletrack.settings import Settings
-from singletrack.upkeep.blessing import Blesser
+from singletrack.upkeep.blessing import Blesser, Prepare
 from singletrack.upkeep.dispatching import dispatch
 from singletrack.upkeep.promoting import promote
 from singletrack.upkeep.pruning import prune
@@ -24,12 +24,15 @@ Pass = Callable[[], Awaitable[object]]
 
 
 async def run_upkeep(
-    ledger: AsyncLedger, broker: Broker, settings: Settings, clock: Clock | None = None
+    ledger: AsyncLedger, broker: Broker, settings: Settings, prepare: Prepare | None = None
 ) -> None:
-    """Run the loops side by side until this task is cancelled."""
-    clock = clock or SystemClock()
+    """Run the loops side by side until this task is cancelled.
+
+    `prepare` is called right before a blessing.
+    """
+    clock: Clock = SystemClock()
     sweeper = Sweeper(ledger, settings.lease, clock)
-    blesser = Blesser(ledger, settings.lease, clock)
+    blesser = Blesser(ledger, settings.lease, clock, prepare)
     look = settings.lease.renew_seconds / 5
     async with asyncio.TaskGroup() as group:
         for name, one_pass, pause in (

@@ -49,6 +49,7 @@ async def test_a_lock_shows_its_holder_and_who_waits_in_order(
         "phase": "Starting",
         "fencingToken": reply.grant.token,
         "cancelling": False,
+        "suspect": False,
     }
     waiting = [(one["position"], one["id"], one["name"]) for one in shown["waiting"]]
     assert waiting == [(1, "c", "urgent"), (2, "b", "")]

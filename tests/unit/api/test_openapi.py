@@ -40,6 +40,8 @@ def test_the_routes_are_these(document: dict[str, Any]) -> None:
         f"PATCH {runs}/{{run_id}}",
         f"GET {runs}/{{run_id}}/result",
         f"POST {runs}/{{run_id}}:cancel",
+        f"POST {locks}/{{key}}:release",
+        f"POST {runs}/{{run_id}}:confirm-dead",
         f"GET {locks}/{{key}}",
         f"POST {locks}/{{key}}:pause",
         f"POST {locks}/{{key}}:resume",

@@ -10,8 +10,10 @@ import pytest
 from singletrack.admission import Defaults, RunRequest, resolve
 from singletrack.catalogue import CatalogueEntry
 from singletrack.custom_resource import manifest
+from singletrack.lifecycle import TERMINAL, VIEWS, State
+from singletrack.locks import OnLost
 from singletrack.policies import Policy
-from singletrack.run import Cancellation, CancelMode, Door
+from singletrack.run import Cancellation, CancelMode, Door, Failure, Outcome
 
 ENTRY = CatalogueEntry(name="report", parameters={"type": "object"}, lock="reports/{month}")
 
@@ -183,3 +185,35 @@ def test_a_cancel_field_fits_the_schema() -> None:
 
     assert (field["mode"], field["gracePeriodSeconds"]) == ("Graceful", 1)
     assert len(field["reason"]) == 256
+
+
+@pytest.mark.parametrize("choice", list(OnLost))
+def test_what_becomes_of_the_lock_travels_through_the_resource(choice: OnLost) -> None:
+    asked = a_request(on_lost=choice, lock="k")
+    built = manifest.build(asked, resolve(asked, ENTRY, Defaults()))
+    read = manifest.to_request(manifest.read(a_manifest(built["spec"])))
+    assert resolve(read, ENTRY, Defaults()).on_lost is choice
+
+
+def test_the_task_decides_what_becomes_of_the_lock_unless_the_request_does() -> None:
+    holding = CatalogueEntry(name="report", parameters={}, lock="k", on_lost=OnLost.HOLD)
+    assert resolve(a_request(), holding, Defaults()).on_lost is OnLost.HOLD
+    release = a_request(on_lost=OnLost.RELEASE)
+    assert resolve(release, holding, Defaults()).on_lost is OnLost.RELEASE
+    assert CatalogueEntry.from_json(holding.to_json()) == holding
+
+
+@pytest.mark.parametrize("state", sorted(TERMINAL))
+def test_the_end_a_status_shows_is_read_from_it(state: State) -> None:
+    error = {"reason": "TaskError", "message": "no", "type": "E", "traceback": "line 1"}
+    status = {"phase": str(VIEWS[state].phase), "error": error, "result": {"a": [1]}}
+    taskrun = manifest.read(a_manifest() | {"status": status})
+    assert manifest.outcome(taskrun) == Outcome(
+        state=state,
+        result='{"a": [1]}',
+        failure=Failure(reason="TaskError", message="no", error_type="E", traceback="line 1"),
+    )
+
+
+def test_a_status_without_an_end_shows_none() -> None:
+    assert manifest.outcome(manifest.read(a_manifest() | {"status": {"phase": "Running"}})) is None

@@ -256,3 +256,18 @@ def test_whatever_a_record_says_the_schema_accepts_the_status(
         holder=Holder(run_id="r", name=worker),
     )
     jsonschema_rs.validate(STATUS_SCHEMA, build(run))
+
+
+def test_a_suspect_run_shows_that_nobody_knows_whether_it_has_terminated() -> None:
+    built = build(a_run(State.RUNNING, suspect_at=NOW))
+    assert built["phase"] == "Running"
+    assert answer(built, "Terminated") == ("Unknown", "WorkerUnreachable")
+    jsonschema_rs.validate(STATUS_SCHEMA, built)
+
+
+def test_a_run_whose_lock_was_released_shows_who_and_why() -> None:
+    why = "its lock was released by alice (rest): the rack has no power"
+    failure = Failure(reason="WorkerUnreachable", message=why)
+    built = build(a_run(State.LOST, failure=failure))
+    assert answer(built, "Terminated") == ("Unknown", "WorkerUnreachable")
+    assert built["error"]["message"] == why

@@ -74,6 +74,7 @@ class Bench:
 
     async def prepare(self):
         self.prepared += 1
+        return 4_000_000_000_000_000
 
     async def looks(self, after=0.0):
         self.clock.now += after
@@ -92,6 +93,7 @@ def bench():
 async def test_a_new_ledger_is_blessed_at_once(bench):
     assert await bench.looks()
     assert bench.prepared == 1
+    assert bench.ledger.snapshot().token == 4_000_000_000_000_000
 
 
 async def test_a_ledger_that_has_lost_everything_waits_for_the_grace(bench):

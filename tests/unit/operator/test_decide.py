@@ -85,6 +85,7 @@ IN_WORDS: dict[type, Callable[[Any], str]] = {
     actions.WriteStatus: lambda a: written(a.status),
     actions.AckProjection: lambda a: f"ack {a.revision}",
     actions.CancelRun: lambda a: f"cancel by {a.cancellation.by}",
+    actions.Settle: lambda a: f"settle {a.outcome.state}",
     actions.RequeueAfter: lambda a: f"again in {a.seconds:g}",
     actions.ScheduleDeletion: lambda a: f"delete in {(a.at - NOW).total_seconds():g}",
     actions.Submit: lambda a: f"submit {a.spec.lock} {a.spec.policy}",
@@ -103,6 +104,8 @@ class Case:
     does: list[str] = field(default_factory=list)
 
 
+ENDED = {"completionTime": "2026-10-01T12:00:00Z"}
+SUSPECT = {"conditions": [{"type": "Terminated", "reason": "WorkerUnreachable"}]}
 PENDING_TASK = shown("Pending") | {"runID": ""}
 ASKED = Cancellation(by="somebody")
 CANCEL = {"cancel": {"reason": "wrong"}}
@@ -236,6 +239,33 @@ CASES = {
         record=a_run(State.RUNNING),
         blessed=False,
         does=["cancel by kubernetes", "again in 15"],
+    ),
+    "an end that the ledger has lost is given back to it": Case(
+        taskrun=a_taskrun(status=shown("Succeeded", 1) | ENDED | {"result": [42]}),
+        record=a_run(State.READY),
+        blessed=False,
+        does=["settle SUCCEEDED", "delete in 3600"],
+    ),
+    "an end that both know needs no settling": Case(
+        taskrun=a_taskrun(status=shown("Succeeded", 1) | ENDED),
+        record=a_run(State.SUCCEEDED),
+        blessed=False,
+        does=["ack 4", "delete in 3600"],
+    ),
+    "a run that becomes suspect is shown": Case(
+        taskrun=a_taskrun(status=shown("Running", 1)),
+        record=a_run(State.RUNNING, suspect_at=NOW),
+        does=["write Running/Running", "ack 4"],
+    ),
+    "a run that is suspect and shown so is left alone": Case(
+        taskrun=a_taskrun(status=shown("Running", 1) | SUSPECT),
+        record=a_run(State.RUNNING, suspect_at=NOW),
+        does=["ack 4"],
+    ),
+    "a run that is trusted again is shown": Case(
+        taskrun=a_taskrun(status=shown("Running", 1) | SUSPECT),
+        record=a_run(State.RUNNING),
+        does=["write Running/Running", "ack 4"],
     ),
     "a started run without a record is given time": Case(
         taskrun=a_taskrun(status=shown("Running", 1)), missing_seconds=20, does=["again in 40"]

@@ -58,6 +58,7 @@ HANDLERS: dict[type, Callable[[Book, Any], Any]] = {
     ops.RegisterTasks: keeping.register_tasks,
     ops.GetRun: reading.get_run,
     ops.ListRuns: reading.list_runs,
+    ops.ListNamespaces: reading.list_namespaces,
     ops.LatestRun: reading.latest_run,
     ops.Preview: previewing.preview,
     ops.GetLock: reading.get_lock,

@@ -34,6 +34,10 @@ def _without_large_fields(run: Run) -> Run:
     return replace(run, spec=spec, result=None, failure=failure)
 
 
+def list_namespaces(book: Book, _op: ops.ListNamespaces) -> tuple[str, ...]:
+    return tuple({record.run.spec.namespace for record in book.records.values()})
+
+
 def latest_run(book: Book, op: ops.LatestRun) -> str | None:
     return book.latest.get(op.namespace)
 

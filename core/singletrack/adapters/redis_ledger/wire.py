@@ -80,6 +80,7 @@ _TABLE: dict[type, tuple[Arguments, Decode]] = {
     ),
     ops.GetRun: (lambda op: [op.run_id], replies.run),
     ops.ListRuns: (arguments.list_runs, replies.runs),
+    ops.ListNamespaces: (arguments.nothing, replies.ids),
     ops.LatestRun: (lambda op: [op.namespace], lambda _op, reply: reply),
     ops.Preview: (arguments.preview, replies.forecast),
     ops.GetLock: (lambda op: [op.lock], replies.lock_status),

@@ -16,6 +16,7 @@
 --   finished        zset    terminal runs -> when to forget them
 --   unprojected     zset    runs with a TaskRun that does not show them as they are -> order of change
 --   runs:<ns>       zset    every record of a namespace -> sequence
+--   namespaces      set     namespaces that have records
 --   latest          hash    namespace -> the last run accepted at the REST door
 --   tasks           hash    the catalogue
 --   agents          hash    lease agent -> server identity to which it has told everything it knows
@@ -107,6 +108,12 @@ local function emit(r)
     local order = redis.call('HINCRBY', P .. 'meta', 'changes', 1)
     redis.call('ZADD', P .. 'unprojected', order, r.id)
   end
+end
+
+-- Have a new record found by its namespace.
+local function list(r, sequence)
+  redis.call('ZADD', P .. 'runs:' .. r.namespace, int(sequence), r.id)
+  redis.call('SADD', P .. 'namespaces', r.namespace)
 end
 
 -- --- metrics ------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ local function blank_record(id, args)
   local sequence = next_number('sequence')
   change(r, 'sequence', sequence, 'submitted_at', now(), 'started_at', now(),
     'fingerprint', args[6], 'lock', args[7], 'policy', args[8], 'push', args[9])
-  redis.call('ZADD', P .. 'runs:' .. r.namespace, int(sequence), id)
+  list(r, sequence)
   return r
 end
 

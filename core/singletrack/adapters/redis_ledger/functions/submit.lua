@@ -69,7 +69,7 @@ local function record(id, args)
   local sequence = next_number('sequence')
   change(r, 'sequence', sequence, 'submitted_at', now(), 'fingerprint', args[2],
     'lock', args[3], 'policy', args[4], 'push', args[5])
-  redis.call('ZADD', P .. 'runs:' .. r.namespace, int(sequence), id)
+  list(r, sequence)
   count('runs_submitted_total|task=' .. known_task(r) .. '|door=' .. r.door)
   return r
 end

@@ -1,0 +1,130 @@
+"""A platform, the TaskRuns it was given, and what is known of them: told, then judged."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+from typing import Any
+
+from integration.cli.up_process import Up
+from support.local_platform import BOUND_SECONDS
+from support.waiting import wait_until
+
+from singletrack import operations as ops
+from singletrack.adapters.redis_ledger import RedisLedger
+from singletrack.custom_resource import manifest
+from singletrack.errors import LedgerError
+from singletrack.lifecycle import State
+from singletrack.settings import LedgerSettings
+from singletrack.testing.evidence import FinalRecord, History, LockState
+from singletrack.testing.history import check
+from singletrack.testing.task_log import read
+
+RUNS = 3
+LOCK = "default/count/kill"
+SOON_SECONDS = 60
+"""The part that was killed last may wait for its next start, and a message for the outbox."""
+
+
+class Story:
+    """One platform and one story about it."""
+
+    def __init__(self, up: Up) -> None:
+        self.up = up
+        self.names: list[str] = []
+        self.ledger = RedisLedger.from_settings(LedgerSettings(redis_url=up.state["redis"]))
+
+    def kubectl(self, *words: str, given: str = "") -> str:
+        done = subprocess.run(
+            [self.up.state["kubectl"], *words],
+            env={**os.environ, "KUBECONFIG": self.up.state["kubeconfig"]},
+            input=given,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def create(self, *specs: dict[str, Any]) -> list[str]:
+        """TaskRuns with these specifications, else a few that all want one lock."""
+        usual = {"task": "count_to", "params": {"to": 20, "name": "kill"}}
+        items = [
+            {
+                "apiVersion": "singletrack.dev/v1alpha1",
+                "kind": "TaskRun",
+                "metadata": {"generateName": "story-"},
+                "spec": spec,
+            }
+            for spec in specs or [usual] * RUNS
+        ]
+        given = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+        created = self.kubectl("create", "-o", "name", "-f", "-", given=given)
+        names = [line.strip().rpartition("/")[2] for line in created.splitlines()]
+        self.names += names
+        return names
+
+    def taskruns(self) -> dict[str, Any]:
+        found = json.loads(self.kubectl("get", "taskruns.singletrack.dev", "-o", "json"))
+        return {item["metadata"]["name"]: item for item in found["items"]}
+
+    def record(self, run_id: str) -> Any:
+        with contextlib.suppress(LedgerError):
+            return self.ledger.execute(ops.GetRun(run_id=run_id))
+        return None
+
+    def running(self, names: list[str]) -> int:
+        """The pid of the process that executes one of these."""
+        shown = self.taskruns()
+        ids = {shown[name]["metadata"]["uid"] for name in names}
+
+        def pid() -> int | None:
+            for run_id in ids:
+                record = self.record(run_id)
+                events = [event for event in self.events() if event.run == run_id]
+                if record and record.state is State.RUNNING and events:
+                    return int(events[0].pid)
+            return None
+
+        return int(wait_until(pid, SOON_SECONDS, "a run to be executed"))
+
+    def events(self) -> list[Any]:
+        log = self.up.folder / "tasks.log"
+        return read(log) if log.exists() else []
+
+    def wait_for_ends(self, names: list[str]) -> None:
+        def ended() -> bool:
+            shown = self.taskruns()
+            return all("completionTime" in shown[name].get("status", {}) for name in names)
+
+        wait_until(ended, 30 + RUNS * BOUND_SECONDS, "every TaskRun to have ended")
+
+    def phase(self, name: str) -> str:
+        return str(self.taskruns()[name]["status"]["phase"])
+
+    def judge(self) -> None:
+        """Judge what happened by what the TaskRuns show; a record that is still there agrees."""
+        shown = self.taskruns()
+        records = [self._final(manifest.read(shown[name])) for name in self.names]
+        keys = {record.lock for record in records}
+        locks = [
+            LockState(key=key, owner=self.ledger.execute(ops.GetLock(lock=key)).owner)
+            for key in keys
+        ]
+        verdict = check(History(events=self.events(), records=records, locks=locks))
+        assert verdict.holds, str(verdict)
+
+    def _final(self, taskrun: manifest.TaskRun) -> FinalRecord:
+        outcome = manifest.outcome(taskrun)
+        assert outcome is not None, f"{taskrun.name} shows {taskrun.phase}"
+        run = self.record(taskrun.uid)
+        assert run is None or run.state is outcome.state, f"{taskrun.name}: {run}"
+        lock = taskrun.status.get("lock") or {}
+        return FinalRecord(
+            run=taskrun.uid,
+            lock=lock.get("key", LOCK),
+            state=outcome.state,
+            token=lock.get("fencingToken"),
+            attempts=taskrun.attempt,
+        )
