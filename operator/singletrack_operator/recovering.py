@@ -1,8 +1,8 @@
-"""Notices that the ledger's server has started anew, and has everything looked at when it is whole.
+"""Notices that the ledger was blessed anew, and has everything looked at.
 
-A restarted server may have forgotten records, and no change will ever tell of those. Nothing is
-shown or submitted until the server is blessed again; from then on its records, and the lack of
-them, count.
+A server that has restarted, or was emptied, may have forgotten records, and no change will ever
+tell of those. Nothing is shown or submitted until the server is blessed again; from then on its
+records, and the lack of them, count.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _PAUSE_WHILE_RECOVERING_SECONDS = 1.0
 
 
 class Recovery:
-    """Remembers which server was trusted last."""
+    """Remembers which blessing of which server was trusted last."""
 
     def __init__(self, ledger: AsyncLedger, store: Store, queue: WorkQueue) -> None:
         self._ledger = ledger
         self._store = store
         self._queue = queue
-        self._trusted = ""
+        self._trusted = ("", 0)
         self._next_look = float("-inf")
 
     def suspect(self) -> None:
@@ -46,8 +46,9 @@ class Recovery:
             self._next_look = now + _PAUSE_WHILE_RECOVERING_SECONDS
             return
         self._next_look = now + _PAUSE_SECONDS
-        if server.server_id != self._trusted:
+        blessing = (server.server_id, server.blessed_at)
+        if blessing != self._trusted:
             log.info("ledger_trusted", server=server.server_id, taskruns=len(self._store))
             for taskrun in self._store:
                 self._queue.add(taskrun.uid)
-            self._trusted = server.server_id
+            self._trusted = blessing

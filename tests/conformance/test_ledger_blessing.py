@@ -68,6 +68,17 @@ def test_a_withdrawn_blessing_does_not_come_back_with_a_restart(ledger: LedgerUn
     assert not ledger.execute(ops.ReadServer()).blessed
 
 
+def test_every_blessing_has_a_time_of_its_own_and_a_repeated_one_keeps_it(
+    ledger: LedgerUnderTest,
+) -> None:
+    first = ledger.execute(ops.ReadServer()).blessed_at
+    ledger.bless()
+    assert ledger.execute(ops.ReadServer()).blessed_at == first
+    ledger.wipe()
+    ledger.bless()
+    assert ledger.execute(ops.ReadServer()).blessed_at > first
+
+
 def test_blessing_makes_every_ready_run_due(ledger: LedgerUnderTest) -> None:
     ledger.submit("a", push=True)
     ledger.restart()

@@ -45,6 +45,8 @@ class Faults:
     """Pass on so many bytes at a time, with the delay before each; 0 for all at once."""
     cut_after_bytes: int | None = None
     """Pass on so many bytes more from the server, over all connections, then reset."""
+    cut_once: bool = False
+    """Whether what comes after the cut passes again."""
     refusing: bool = False
     """New connections are reset at once."""
 
@@ -102,6 +104,11 @@ class FaultProxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    def point_at(self, target_port: int) -> None:
+        """Pass on to another server from now on, and reset what is connected to the present one."""
+        self._target = (self._target[0], target_port)
+        self.reset()
 
     # --- faults at once ---------------------------------------------------------------------------
 
@@ -191,6 +198,7 @@ class FaultProxy:
         if way is Way.UP or left is None:
             return data
         if left <= 0:
+            self.faults.cut_after_bytes = None if self.faults.cut_once else 0
             raise ConnectionResetError("cut")
         self.faults.cut_after_bytes = left - len(data[:left])
         return data[:left]

@@ -196,6 +196,8 @@ class ServerStatus:
     """Every live lease agent and the server identity to which it has told all it knows."""
     micros: int
     """The server's clock."""
+    blessed_at: int = 0
+    """When it was blessed, by its own clock; another time is another blessing."""
     emptied: bool = False
     """Whether a ledger that nobody has blessed yet shows signs of an earlier life."""
 

@@ -94,11 +94,21 @@ class Story:
         return read(log) if log.exists() else []
 
     def wait_for_ends(self, names: list[str]) -> None:
-        def ended() -> bool:
+        def open_ones() -> dict[str, str]:
             shown = self.taskruns()
-            return all("completionTime" in shown[name].get("status", {}) for name in names)
+            stands = {name: shown[name].get("status", {}) for name in names}
+            return {
+                name: f"{status.get('phase')}: {status.get('conditions')}"
+                for name, status in stands.items()
+                if "completionTime" not in status
+            }
 
-        wait_until(ended, 30 + RUNS * BOUND_SECONDS, "every TaskRun to have ended")
+        seconds = 30 + RUNS * BOUND_SECONDS
+        try:
+            wait_until(lambda: not open_ones(), seconds, "every TaskRun to have ended")
+        except AssertionError as error:
+            records = [self.record(self.taskruns()[name]["metadata"]["uid"]) for name in names]
+            raise AssertionError(f"{error}\n{open_ones()}\n{records}\n{self.up.output}") from error
 
     def phase(self, name: str) -> str:
         return str(self.taskruns()[name]["status"]["phase"])

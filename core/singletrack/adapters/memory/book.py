@@ -61,6 +61,7 @@ class Book:
     server_id: str
     blessed_id: str
     micros: int = 0
+    blessed_at: int = 0
     sequence: int = 0
     token: int = 0
     past: bool = False

@@ -127,6 +127,7 @@ def read_server(book: Book, _op: ops.ReadServer) -> ops.ServerStatus:
         fsync="always",
         agents=dict(book.agents),
         micros=book.micros,
+        blessed_at=book.blessed_at,
         emptied=book.past and not book.blessed_id,
     )
 

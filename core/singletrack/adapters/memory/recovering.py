@@ -43,6 +43,8 @@ def unbless(book: Book, _op: ops.Unbless) -> None:
 def bless(book: Book, op: ops.Bless) -> bool:
     if op.server_id != book.server_id:
         return False
+    if not book.blessed:
+        book.blessed_at = book.micros
     book.blessed_id, book.past = op.server_id, False
     book.token = max(book.token, op.token_floor)
     for record in book.records.values():

@@ -47,9 +47,7 @@ class AsyncRedisLedger:
             server.check_version(await self._redis.info("server"))
             await self._load()
             await self._record_fsync()
-        status = await self.execute(ops.ReadServer())
-        shared.capabilities = server.assess(status, shared.settings.durability)
-        return shared.capabilities
+        return shared.assess(await self.execute(ops.ReadServer()))
 
     async def execute(self, operation: Operation[R]) -> R:
         """Perform one operation; see `singletrack.ledger.Ledger`."""
@@ -68,6 +66,8 @@ class AsyncRedisLedger:
 
     async def execute_durably(self, operation: Operation[R]) -> R:
         """Perform a write and wait until it would survive a crash of the server."""
+        if self._shared.capabilities is not None and self._shared.is_stale:
+            self._shared.assess(await self.execute(ops.ReadServer()))
         command = self._shared.confirmation()
         if command is None:
             return await self.execute(operation)

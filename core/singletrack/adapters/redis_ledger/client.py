@@ -59,9 +59,7 @@ class RedisLedger:
             server.check_version(self._redis.info("server"))
             self._load()
             self._record_fsync()
-        status = self.execute(ops.ReadServer())
-        shared.capabilities = server.assess(status, shared.settings.durability)
-        return shared.capabilities
+        return shared.assess(self.execute(ops.ReadServer()))
 
     @property
     def capabilities(self) -> server.Capabilities | None:
@@ -89,18 +87,23 @@ class RedisLedger:
 
     def execute_durably(self, operation: Operation[R]) -> R:
         """Perform a write and wait until it would survive a crash of the server."""
-        command = self._shared.confirmation()
+        shared = self._shared
+        if shared.capabilities is not None and shared.is_stale:
+            shared.assess(self.execute(ops.ReadServer()))
+        command = shared.confirmation()
         if command is None:
             return self.execute(operation)
         call = wire.encode(operation)
-        with translated(self._shared.settings.redis_url):
+        with translated(shared.settings.redis_url):
             failpoint("ledger.send", call.function)
+            # One packet on one connection. If it breaks, both are sent again on the next one: WAIT
+            # and WAITAOF cover what their own connection has written, and nothing else.
             pipeline = self._redis.pipeline(transaction=False)
-            pipeline.execute_command(*self._shared.fcall(call))
+            pipeline.execute_command(*shared.fcall(call))
             pipeline.execute_command(*command)
             replies = pipeline.execute(raise_on_error=False)
             failpoint("ledger.sent", call.function)
-            return call.decode(self._shared.judge(replies, command))
+            return call.decode(shared.judge(replies, command))
 
     def wakeups(self) -> Iterator[str]:
         """Ids of runs whose agent should renew now, until the process ends; survives reconnects."""

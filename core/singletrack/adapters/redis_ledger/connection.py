@@ -5,6 +5,7 @@ Only this package knows redis-py and its errors.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,10 +20,12 @@ from singletrack.errors import (
     LedgerRefused,
     LedgerUnavailable,
 )
+from singletrack.operations import ServerStatus
 from singletrack.settings import LedgerSettings
 
 UNREACHABLE = (errors.ConnectionError, errors.TimeoutError, OSError)
 _MISSING = "Function not found"
+_ASSESSED_SECONDS = 10.0
 
 LIST_LIBRARY = ("FUNCTION", "LIST", "LIBRARYNAME", library.NAME, "WITHCODE")
 
@@ -44,6 +47,19 @@ class Shared:
         self.settings = settings
         self.keys = Keys(settings.key_prefix)
         self.capabilities: server.Capabilities | None = None
+        self._assessed_at = float("-inf")
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether to look at the server again: it may have failed over, or got a replica."""
+        return time.monotonic() - self._assessed_at > _ASSESSED_SECONDS
+
+    def assess(self, status: ServerStatus) -> server.Capabilities:
+        """Take in what the server says of itself."""
+        found = server.assess(status, self.settings.durability)
+        self.capabilities = self.capabilities.renewed(found) if self.capabilities else found
+        self._assessed_at = time.monotonic()
+        return self.capabilities
 
     def fcall(self, call: wire.Call[Any]) -> tuple[str, ...]:
         name = library.function_name(call.function)

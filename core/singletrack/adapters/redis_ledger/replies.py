@@ -151,7 +151,7 @@ def leases(_op: Any, reply: list[Any]) -> tuple[ops.LeaseView, ...]:
 
 def server(_op: Any, reply: list[str]) -> ops.ServerStatus:
     server, blessed, version, flavour, eviction, aof, replicas, fsync, *rest = reply
-    micros, emptied, *agents = rest
+    micros, emptied, blessed_at, *agents = rest
     return ops.ServerStatus(
         server_id=server,
         blessed_id=blessed,
@@ -164,6 +164,7 @@ def server(_op: Any, reply: list[str]) -> ops.ServerStatus:
         agents=records.pairs(agents),
         micros=int(micros),
         emptied=emptied == "1",
+        blessed_at=int(blessed_at),
     )
 
 

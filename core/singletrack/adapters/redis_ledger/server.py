@@ -34,6 +34,16 @@ class Capabilities:
     confirmation: Confirmation
     replicas: int
     summary: str
+    server_id: str = ""
+
+    def renewed(self, found: Capabilities) -> Capabilities:
+        """What counts after another look.
+
+        A replica that is away still counts on the same server: it may come back as the primary, and
+        must not have missed anything then.
+        """
+        away = found.server_id == self.server_id and found.replicas < self.replicas
+        return self if away else found
 
 
 def version_of(text: str) -> tuple[int, ...]:
@@ -65,7 +75,8 @@ def assess(status: ServerStatus, durability: Durability) -> Capabilities:
     _refuse(find_eviction(status))
     _refuse(find_forgetting(status, durability))
     confirmation = confirmation_of(status, durability) or Confirmation.NONE
-    return Capabilities(confirmation, status.replicas, summary(status, confirmation))
+    sentence = summary(status, confirmation)
+    return Capabilities(confirmation, status.replicas, sentence, status.server_id)
 
 
 def summary(status: ServerStatus, confirmation: Confirmation) -> str:

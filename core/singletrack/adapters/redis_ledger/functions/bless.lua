@@ -5,7 +5,9 @@
 register('bless', {}, function(args)
   if server_id() ~= args[1] then return 0 end
   raise_token(args[2])
-  redis.call('HSET', P .. 'meta', 'blessed', args[1])
+  if not is_blessed() then
+    redis.call('HSET', P .. 'meta', 'blessed', args[1], 'blessed_at', int(micros()))
+  end
   redis.call('HDEL', P .. 'meta', 'past')
   for _, id in ipairs(redis.call('SMEMBERS', P .. 'provisional')) do
     count_end(fetch(id), 'LOST')

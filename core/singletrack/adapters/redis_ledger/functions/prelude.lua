@@ -2,7 +2,7 @@
 -- locks, the outbox and the metrics in step with a run's state, so no operation can forget one.
 --
 -- Keys, all under one prefix with one hash tag (P, e.g. "{st}:"):
---   meta            hash    blessed, token, sequence, changes, fsync, past
+--   meta            hash    blessed, blessed_at, token, sequence, changes, fsync, past
 --   run:<id>        hash    the record
 --   lock:<key>      hash    owner, token; exists only while the lock is owned
 --   wait:<key>      zset    the waiting list, score = sequence - priority * point
