@@ -8,7 +8,7 @@ from singletrack.adapters.redis_ledger.report import ServerReport
 from singletrack.adapters.redis_ledger.server import (
     Capabilities,
     Confirmation,
-    confirmation_command,
+    confirmation_commands,
     confirmation_of,
 )
 from singletrack.custom_resource.definition import PROMISE
@@ -39,8 +39,8 @@ def promises(facts: Facts) -> Iterator[str]:
         )
         return
     capabilities = Capabilities(confirmation, status.replicas, "")
-    command = confirmation_command(capabilities, settings.durable_wait_ms)
-    yield after_failover(status.replicas, int(command[-2]) if command else 0)
+    commands = confirmation_commands(capabilities, settings.durable_wait_ms)
+    yield after_failover(status.replicas, int(commands[-1][1]) if commands else 0)
 
 
 def after_crash(confirmation: Confirmation, status: ServerStatus) -> str:
@@ -50,6 +50,8 @@ def after_crash(confirmation: Confirmation, status: ServerStatus) -> str:
             return "Crash of the server: no acknowledged write is lost; each is on disk first."
         case Confirmation.WAITAOF:
             return "Crash of the server: no start is lost; each waits until it is on disk."
+        case Confirmation.WAIT if status.aof_enabled and status.fsync == "always":
+            return "Crash of the server: no acknowledged write is lost; each is on disk first."
         case Confirmation.WAIT:
             return (
                 "Crash of the server: no start is lost if a replica takes over; each waits until "

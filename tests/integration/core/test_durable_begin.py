@@ -12,7 +12,7 @@ import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from support.redis_servers import KINDS
+from support.redis_servers import KINDS, VALKEY
 from support.replicated import ReplicatedServer, replicated
 from support.waiting import wait_until
 
@@ -70,7 +70,7 @@ def frozen(pid: int) -> Iterator[None]:
 def test_with_a_replica_a_begin_waits_for_it(ledger: RedisLedger, pair: ReplicatedServer) -> None:
     found = ledger.capabilities
     assert found
-    assert found.confirmation in {Confirmation.WAITAOF, Confirmation.WAIT}
+    assert found.confirmation is Confirmation.WAIT
     assert ledger.execute_durably(BEGIN).verdict is Verdict.OK
     pair.fail_over()
     run = ledger.execute(ops.GetRun(run_id="a"))
@@ -104,6 +104,8 @@ def test_a_client_that_waits_on_another_connection_would_be_told_that_all_is_wel
     ledger: RedisLedger, pair: ReplicatedServer
 ) -> None:
     """What the test above must be able to catch: the wait alone is sent again, and succeeds."""
+    if pair.primary.kind != VALKEY:
+        pytest.skip("before 7.2 every command counted as a write of its connection")
     pair.wait_for_replica()
     call = ledger._shared.fcall(wire.encode(BEGIN))
     with frozen(pair.replica.pid), _naive(pair.url) as naive:

@@ -5,7 +5,7 @@ from singletrack.adapters.redis_ledger.server import (
     Confirmation,
     assess,
     check_version,
-    confirmation_command,
+    confirmation_commands,
     is_confirmed,
 )
 from singletrack.errors import ConfigurationError, LedgerMisconfigured
@@ -44,7 +44,24 @@ def test_a_server_that_syncs_late_is_asked_whether_the_write_is_on_disk():
 
 def test_with_replicas_one_of_them_must_have_the_write_too():
     found = assess(status(replicas=1), Durability.STRICT)
-    assert list(confirmation_command(found, 500)) == ["WAITAOF", "1", "1", "500"]
+    assert confirmation_commands(found, 500) == (["WAIT", "1", "500"],)
+
+
+def test_with_replicas_a_server_that_syncs_late_is_asked_for_both():
+    found = assess(status(replicas=1, fsync="everysec"), Durability.STRICT)
+    assert confirmation_commands(found, 500) == (
+        ["WAITAOF", "1", "0", "500"],
+        ["WAIT", "1", "500"],
+    )
+
+
+def test_a_replica_that_is_away_counts_until_the_server_is_another():
+    both = assess(status(replicas=1), Durability.STRICT)
+    alone = assess(status(replicas=0), Durability.STRICT)
+    promoted = assess(status(replicas=0, server_id="another"), Durability.STRICT)
+    assert both.renewed(alone) == both
+    assert alone.renewed(both) == both
+    assert both.renewed(promoted) == promoted
 
 
 def test_an_old_server_with_a_replica_waits_for_it():

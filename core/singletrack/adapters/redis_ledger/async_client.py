@@ -68,18 +68,19 @@ class AsyncRedisLedger:
         """Perform a write and wait until it would survive a crash of the server."""
         if self._shared.capabilities is not None and self._shared.is_stale:
             self._shared.assess(await self.execute(ops.ReadServer()))
-        command = self._shared.confirmation()
-        if command is None:
+        commands = self._shared.confirmations()
+        if not commands:
             return await self.execute(operation)
         call = wire.encode(operation)
         with translated(self._shared.settings.redis_url):
             failpoint("ledger.send", call.function)
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.execute_command(*self._shared.fcall(call))
-            pipeline.execute_command(*command)
+            for command in commands:
+                pipeline.execute_command(*command)
             replies = await pipeline.execute(raise_on_error=False)
             failpoint("ledger.sent", call.function)
-            return call.decode(self._shared.judge(replies, command))
+            return call.decode(self._shared.judge(replies, commands))
 
     async def changes(self, cursor: str, timeout_seconds: float) -> tuple[str, Sequence[str]]:
         """Wait for hints after `cursor`; see `singletrack.ledger.AsyncLedger`."""

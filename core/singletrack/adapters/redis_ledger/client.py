@@ -90,8 +90,8 @@ class RedisLedger:
         shared = self._shared
         if shared.capabilities is not None and shared.is_stale:
             shared.assess(self.execute(ops.ReadServer()))
-        command = shared.confirmation()
-        if command is None:
+        commands = shared.confirmations()
+        if not commands:
             return self.execute(operation)
         call = wire.encode(operation)
         with translated(shared.settings.redis_url):
@@ -100,10 +100,11 @@ class RedisLedger:
             # and WAITAOF cover what their own connection has written, and nothing else.
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.execute_command(*shared.fcall(call))
-            pipeline.execute_command(*command)
+            for command in commands:
+                pipeline.execute_command(*command)
             replies = pipeline.execute(raise_on_error=False)
             failpoint("ledger.sent", call.function)
-            return call.decode(shared.judge(replies, command))
+            return call.decode(shared.judge(replies, commands))
 
     def wakeups(self) -> Iterator[str]:
         """Ids of runs whose agent should renew now, until the process ends; survives reconnects."""

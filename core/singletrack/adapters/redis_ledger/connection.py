@@ -65,10 +65,10 @@ class Shared:
         name = library.function_name(call.function)
         return ("FCALL", name, "1", self.keys.meta, *call.arguments)
 
-    def confirmation(self) -> Sequence[str] | None:
+    def confirmations(self) -> tuple[Sequence[str], ...]:
         if self.capabilities is None:
             raise LedgerMisconfigured("prepare() must come before a durable write")
-        return server.confirmation_command(self.capabilities, self.settings.durable_wait_ms)
+        return server.confirmation_commands(self.capabilities, self.settings.durable_wait_ms)
 
     def connect(self, from_url: Callable[..., Any], retry: Any) -> Any:
         """A client by redis-py's `from_url`; it connects when it is first used.
@@ -94,13 +94,14 @@ class Shared:
             "health_check_interval": 0,
         }
 
-    def judge(self, replies: Sequence[Any], command: Sequence[str]) -> Any:
-        reply, confirmed = replies
+    def judge(self, replies: Sequence[Any], commands: Sequence[Sequence[str]]) -> Any:
+        reply, *confirmed = replies
         for answer in replies:
             if isinstance(answer, Exception):
                 raise answer
-        if not server.is_confirmed(command, confirmed):
-            raise LedgerUnavailable(f"the write was not confirmed in time ({command[0]})")
+        for command, answer in zip(commands, confirmed, strict=True):
+            if not server.is_confirmed(command, answer):
+                raise LedgerUnavailable(f"the write was not confirmed in time ({command[0]})")
         return reply
 
 

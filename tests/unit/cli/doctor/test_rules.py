@@ -106,16 +106,17 @@ def test_a_field_too_few_or_too_many_is_a_difference():
 
 
 @pytest.mark.parametrize(
-    ("confirmation", "words"),
+    ("confirmation", "fsync", "words"),
     [
-        (Confirmation.REPLY, "no acknowledged write is lost"),
-        (Confirmation.WAITAOF, "waits until it is on disk"),
-        (Confirmation.WAIT, "waits until a replica has it"),
-        (Confirmation.NONE, "can start a run twice"),
+        (Confirmation.REPLY, "always", "no acknowledged write is lost"),
+        (Confirmation.WAITAOF, "everysec", "waits until it is on disk"),
+        (Confirmation.WAIT, "everysec", "waits until a replica has it"),
+        (Confirmation.WAIT, "always", "no acknowledged write is lost"),
+        (Confirmation.NONE, "everysec", "can start a run twice"),
     ],
 )
-def test_what_a_crash_costs(confirmation, words):
-    assert words in after_crash(confirmation, status())
+def test_what_a_crash_costs(confirmation, fsync, words):
+    assert words in after_crash(confirmation, status(fsync=fsync))
 
 
 def test_what_a_failover_costs_depends_on_how_many_replicas_have_a_start():
