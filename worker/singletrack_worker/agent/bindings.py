@@ -42,6 +42,7 @@ LEASED = ALIVE - {Stage.BOUND}
 #: dead, and a late `Finish` cannot harm; so the result of a run that outlived an outage is saved.
 EXPIRING = frozenset({Stage.BOUND, Stage.STARTED})
 
+_LOST = "stopped because its lease was lost"
 _UNSEEN = "the process ended and nobody has seen how"
 
 _WORDS = {
@@ -70,6 +71,8 @@ class Rules:
     """Between SIGTERM and SIGKILL of a run whose time is over."""
     exit_wait: float = 0.2
     """How long to wait for main to say how a child ended."""
+    last_word: float = 0.1
+    """How long a child whose claim is gone may take to say that it has ended the run itself."""
     again: float = 0.05
     """Between two attempts to kill what did not die."""
     memory: float = 90.0
@@ -159,7 +162,7 @@ class Binding:
         seconds = grant.timeout_seconds
         self.timeout_at = inf if seconds is None else now + seconds
         if self.lost:
-            self.lose()
+            self.doom(Cause.FENCED, _LOST)
 
     def leave(self, now: float) -> None:
         self.stage, self.patience_until = Stage.LEAVING, now + self.rules.patience
@@ -171,11 +174,16 @@ class Binding:
             grace = cancellation.grace_seconds if cancellation else 0.0
             yield from self._stop(Cause.CANCELLED, grace, now)
 
-    def lose(self) -> None:
-        """The claim is not ours any more. A child outside user code is told so by the ledger."""
+    def lose(self, now: float) -> None:
+        """The claim is not ours any more. A child outside user code is told so by the ledger.
+
+        That may be because the child has just ended the run itself: a moment later it says so, and
+        is not killed for it.
+        """
         self.lost = True
         if self.stage is Stage.STARTED:
-            self.doom(Cause.FENCED, "stopped because its lease was lost")
+            self.stop, self.message = self.stop or Cause.FENCED, self.message or _LOST
+            self.kill_at = min(self.kill_at, now + self.rules.last_word)
 
     def doom(self, cause: Cause, message: str = "") -> None:
         """Everything of it must die now; a stop that was under way stays the cause."""

@@ -156,12 +156,12 @@ class Table:
             del self._forgotten[nonce]
         return None
 
-    def told(self, nonce: str, *, accepted: bool) -> None:
+    def told(self, nonce: str, now: float, *, accepted: bool) -> None:
         """The ledger has heard of a forgotten run; if it refuses it, the lock is another's."""
         self._forgotten.pop(nonce, None)
         binding = self._bindings.get(nonce)
         if binding and not accepted:
-            binding.lose()
+            binding.lose(now)
 
     @property
     def has_tales(self) -> bool:
@@ -254,6 +254,6 @@ class Table:
         if answer.verdict is Verdict.CANCEL:
             self._actions += binding.cancel(answer.cancellation, now)
         elif answer.verdict is Verdict.DROP and blessed:
-            binding.lose()
+            binding.lose(now)
         elif answer.verdict is Verdict.DROP:
             self._forgotten[answer.nonce] = None

@@ -72,7 +72,7 @@ class Telling:
         if not tale.alive:
             self._table.memory.told()
         else:
-            self._table.told(grant.nonce, accepted=reply.verdict is Verdict.OK)
+            self._table.told(grant.nonce, now, accepted=reply.verdict is Verdict.OK)
 
     def complete(self) -> bool:
         """Whether the server has just been told the last of it."""

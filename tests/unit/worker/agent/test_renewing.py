@@ -21,7 +21,7 @@ from singletrack.operations import (
 )
 from singletrack.run import Outcome, RunSpec
 from singletrack.specification import write_outcome, write_spec
-from singletrack_worker.agent.bindings import Rules, Stage
+from singletrack_worker.agent.bindings import Kill, Rules
 from singletrack_worker.agent.calls import Answered
 from singletrack_worker.agent.messages import Bind, Started
 from singletrack_worker.agent.renewing import Renewing
@@ -275,7 +275,7 @@ class TestAServerThatHasComeBack:
         self.meet(bench, LOST_LEASE)
         bench.answer(EndReply(verdict=Verdict.DROP))
         bench.step()
-        assert bench.table["n"].stage is Stage.DYING
+        assert bench.table.due(bench.clock.now + 0.1) == [Kill("n")]
 
     def test_is_told_of_a_death_it_cannot_place_with_the_record(self, bench):
         bench.start_run(spec=write_spec(SPEC))

@@ -172,7 +172,15 @@ class TestLeases:
 
     def test_a_lost_lease_kills(self, started):
         renewed(started, 5.0, answer(Verdict.DROP))
-        assert started.due(5.1) == [Kill("n")]
+        assert started.next_moment() <= 5.12
+        assert started.due(5.12) == [Kill("n")]
+
+    def test_a_child_that_has_just_ended_the_run_itself_is_not_killed_for_it(self, started):
+        renewed(started, 5.0, answer(Verdict.DROP))
+        assert started.due(5.05) == []
+        started.left(CHILD, "n", "", 5.06)
+        assert started.due(6.0) == []
+        assert len(started) == 0
 
     def test_a_record_that_an_unblessed_server_has_lost_does_not_kill_before_the_deadline(
         self, started
@@ -180,7 +188,7 @@ class TestLeases:
         renewed(started, 5.0, answer(Verdict.DROP), blessed=False)
         assert started.due(21.9) == []
         assert started.forgotten() is started["n"]
-        started.told("n", accepted=True)
+        started.told("n", 6.0, accepted=True)
         assert started.forgotten() is None
         assert started.due(22.0) == [Kill("n")]
 
