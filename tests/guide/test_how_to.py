@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.document import Reader, blocks
-from support.local_platform import ROOT
+from support.local_platform import FAST_LEASES, ROOT
 from support.servers import require
 
 HOW_TO = ROOT / "docs/how-to"
@@ -33,6 +33,11 @@ def follow(page, folder, **environment):
 def test_the_doctor_answers_as_its_page_shows(tmp_path):
     require(shutil.which("jq"), "jq", "apt-get install jq")
     follow("doctor.md", tmp_path / "doctor")
+
+
+def test_a_lock_is_held_and_released_as_its_page_says(tmp_path):
+    require(shutil.which("jq"), "jq", "apt-get install jq")
+    follow("hold-a-lock.md", tmp_path / "hold", **FAST_LEASES)
 
 
 def test_a_server_of_ones_own_is_set_up_as_its_page_says(tmp_path, fresh_valkey):

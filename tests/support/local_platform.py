@@ -31,7 +31,7 @@ from singletrack.failpoints import arming
 from singletrack.lifecycle import State
 from singletrack.run import Cancellation, Door, Run
 from singletrack.settings import Settings
-from singletrack.testing.evidence import FinalRecord, History, Limits, LockState
+from singletrack.testing.evidence import FinalRecord, History, Limits, LockState, Verdict
 from singletrack.testing.history import check
 from singletrack.testing.task_log import read
 from singletrack.upkeep import run_upkeep
@@ -193,7 +193,11 @@ class Platform:
         return int(events[0].pid)
 
     def assert_promise_held(self, limits: Limits | None = None) -> None:
-        """Judge everything that happened by the checker."""
+        verdict = self.judge(limits)
+        assert verdict.holds, str(verdict)
+
+    def judge(self, limits: Limits | None = None) -> Verdict:
+        """What the checker says of everything that happened."""
         records = [self._final(self.run(run_id)) for run_id in self.submitted]
         keys = {record.lock for record in records}
         locks = [
@@ -203,8 +207,7 @@ class Platform:
         events = read(self.task_log) if self.task_log.exists() else []
         known = set(self.submitted)
         events = [event for event in events if event.run in known]
-        verdict = check(History(events=events, records=records, locks=locks), limits)
-        assert verdict.holds, str(verdict)
+        return check(History(events=events, records=records, locks=locks), limits)
 
     @staticmethod
     def _final(run: Run) -> FinalRecord:
