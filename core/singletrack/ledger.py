@@ -12,7 +12,7 @@ What every adapter guarantees, and the conformance suite checks:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from singletrack.operations import Operation
@@ -39,6 +39,17 @@ class Ledger(Protocol):
 
         Raises:
             LedgerUnavailable: the durability was not confirmed in time; repeat it or hand it back.
+        """
+        ...
+
+    def ask_durably(self, operation: Operation[R]) -> Callable[[], R]:
+        """`execute_durably` in two steps: sends the write, and answers with what waits for it.
+
+        What is answered must be called, once, by the same thread; it raises what `execute_durably`
+        raises.
+
+        Raises:
+            LedgerUnavailable: it could not be sent.
         """
         ...
 

@@ -159,6 +159,16 @@ def test_a_durable_start_answers_like_any_other(ledger: LedgerUnderTest) -> None
     assert ledger.ledger.execute_durably(operation).verdict is Verdict.OK
 
 
+def test_a_durable_start_may_be_sent_first_and_its_answer_read_later(
+    ledger: LedgerUnderTest,
+) -> None:
+    ledger.submit("a")
+    answer = ledger.ledger.ask_durably(ops.Start(run_id="a", nonce="n", worker=WORKER))
+    assert ledger.execute(ops.ListTasks()) == {}  # another call in between
+    assert answer().verdict is Verdict.OK
+    assert ledger.state("a") is State.RUNNING
+
+
 # --- a producer's run -----------------------------------------------------------------------------
 
 

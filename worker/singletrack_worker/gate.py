@@ -11,8 +11,11 @@ durably recorded the start.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, repeat
 from typing import TypeVar
 
 import structlog
@@ -100,10 +103,15 @@ class Gate:
             return Entry(recorded=False)
 
     def _enter(self, start: ops.Start, message: Message) -> Entry:
-        # The lease counts from before the start was sent. The two answers are waited for together.
+        # The lease counts from before the start was sent. The two answers are waited for together,
+        # and what need not wait for them is done meanwhile.
         sent_at = self._runtime.clock.boottime()
-        asked = self._runtime.agent.bind_soon(start.run_id, start.nonce, sent_at)
-        reply = self._start(start)
+        answer = self._ask(start)
+        try:
+            asked = self._runtime.agent.bind_soon(start.run_id, start.nonce, sent_at)
+            spec = _remembered(start, message)
+        finally:
+            reply = answer()
         standing = self._runtime.agent.bound(asked)
         if reply is None:
             return self._give_up(start)
@@ -111,16 +119,27 @@ class Gate:
             return self._turned_away(start, reply)
         if not self._is_watched(standing):
             return self._give_up(start)
-        self._runtime.agent.started(reply.grant, write_spec(start.spec or message.specification()))
+        self._runtime.agent.started(reply.grant, spec)
         self._recorded(start.nonce)
         failpoint("gate.started")
         return Entry(grant=reply.grant)
 
-    def _start(self, start: ops.Start) -> StartReply | None:
-        """The ledger's answer, None if there is none: the start may have taken effect then."""
-        for pause in _PAUSE_SECONDS:
+    def _ask(self, start: ops.Start) -> Callable[[], StartReply | None]:
+        """Send the start; what is answered waits for the ledger's answer and never raises. None if
+        there is no answer: the start may have taken effect then.
+        """
+        ledger = self._runtime.ledger
+        tries: Iterable[Callable[[], StartReply]] = repeat(partial(ledger.execute_durably, start))
+        with suppress(LedgerUnavailable):
+            tries = chain((ledger.ask_durably(start),), tries)
+        return partial(self._answer, start, tries)
+
+    def _answer(
+        self, start: ops.Start, tries: Iterable[Callable[[], StartReply]]
+    ) -> StartReply | None:
+        for attempt, pause in zip(tries, _PAUSE_SECONDS, strict=False):
             try:
-                return self._runtime.ledger.execute_durably(start)
+                return attempt()
             except LedgerRefused as error:
                 log.warning("start_refused", run=start.run_id, error=str(error))
                 return None
@@ -184,3 +203,11 @@ class Gate:
                 in_outage()
             time.sleep(_PAUSE_SECONDS[min(failures, len(_PAUSE_SECONDS) - 1)])
             failures += 1
+
+
+def _remembered(start: ops.Start, message: Message) -> str:
+    """What the agent may restore the record from; empty if the message says what it must not."""
+    try:
+        return write_spec(start.spec or message.specification())
+    except (TypeError, ValueError):
+        return ""

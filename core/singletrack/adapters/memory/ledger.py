@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import partial
 from typing import Any, TypeVar
 
 from singletrack import operations as ops
@@ -108,6 +109,10 @@ class MemoryLedger:
     def execute_durably(self, operation: Operation[R]) -> R:
         """The same as `execute`: there is no crash that could forget it (but see `restart`)."""
         return self.execute(operation)
+
+    def ask_durably(self, operation: Operation[R]) -> Callable[[], R]:
+        """The same as `execute_durably`; the write is performed when its answer is asked for."""
+        return partial(self.execute_durably, operation)
 
     def close(self) -> None:
         """Nothing is open; the ledger can still be read."""

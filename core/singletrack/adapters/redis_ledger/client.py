@@ -7,7 +7,8 @@ lost the function library gets it again.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import redis
@@ -17,6 +18,7 @@ from redis.retry import Retry
 
 from singletrack import operations as ops
 from singletrack.adapters.redis_ledger import server, wire
+from singletrack.adapters.redis_ledger.asking import Asked
 from singletrack.adapters.redis_ledger.connection import (
     LIST_LIBRARY,
     UNREACHABLE,
@@ -87,24 +89,35 @@ class RedisLedger:
 
     def execute_durably(self, operation: Operation[R]) -> R:
         """Perform a write and wait until it would survive a crash of the server."""
+        return self.ask_durably(operation)()
+
+    def ask_durably(self, operation: Operation[R]) -> Callable[[], R]:
+        """Send a durable write; see `singletrack.ledger.Ledger`."""
         shared = self._shared
         if shared.capabilities is not None and shared.is_stale:
             shared.assess(self.execute(ops.ReadServer()))
-        commands = shared.confirmations()
-        if not commands:
-            return self.execute(operation)
+        confirmations = shared.confirmations()
         call = wire.encode(operation)
+        # One packet on one connection. If it breaks, everything is sent again on the next one: WAIT
+        # and WAITAOF cover what their own connection has written, and nothing else.
+        commands = (shared.fcall(call), *confirmations)
+
+        def send() -> Asked:
+            return Asked(self._redis.connection_pool, commands, call.function)
+
+        def answer(asked: Asked) -> R:
+            with translated(shared.settings.redis_url):
+                try:
+                    replies = asked.answer()
+                except UNREACHABLE:
+                    replies = send().answer()
+                if isinstance(replies[0], errors.ResponseError) and is_missing(replies[0]):
+                    self._load()
+                    replies = send().answer()
+                return call.decode(shared.judge(replies, confirmations))
+
         with translated(shared.settings.redis_url):
-            failpoint("ledger.send", call.function)
-            # One packet on one connection. If it breaks, both are sent again on the next one: WAIT
-            # and WAITAOF cover what their own connection has written, and nothing else.
-            pipeline = self._redis.pipeline(transaction=False)
-            pipeline.execute_command(*shared.fcall(call))
-            for command in commands:
-                pipeline.execute_command(*command)
-            replies = pipeline.execute(raise_on_error=False)
-            failpoint("ledger.sent", call.function)
-            return call.decode(shared.judge(replies, commands))
+            return partial(answer, send())
 
     def wakeups(self) -> Iterator[str]:
         """Ids of runs whose agent should renew now, until the process ends; survives reconnects."""
