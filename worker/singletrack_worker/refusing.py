@@ -62,8 +62,7 @@ class Refusing:
         spec = refused(message, self._runtime.settings.run.namespace)
         run_id, nonce = spec.run_id, uuid.uuid4().hex
         ledger, told = self._runtime.ledger, self._runtime.tells_celery
-        ledger.execute(
-            ops.Start(run_id=run_id, nonce=nonce, worker=self._runtime.worker, spec=spec)
-        )
+        ledger.execute(ops.Submit(spec=spec))
+        ledger.execute(ops.Claim(run_id=run_id, nonce=nonce, worker=self._runtime.worker))
         finish = ops.Finish(run_id=run_id, nonce=nonce, outcome=outcome, celery_meta=told)
         return ledger.execute(finish).verdict is not Verdict.RECOVERING

@@ -155,7 +155,7 @@ class Forget(Operation[bool]):
     """Delete the record of a terminal run whose time to live is over.
 
     Not while its TaskRun does not show the end: it would be submitted again. It is looked at again
-    15 s later then.
+    14 s later then.
     """
 
     run_id: str

@@ -31,7 +31,8 @@ class Submit(Operation[Submission]):
 class Published(Operation[bool]):
     """Note a publication, if the run is still READY with that count; with `push`, also make it.
 
-    The next look is put off by 15 s, then four times as long, up to an hour.
+    The next look is put off by 14 s, then four times as long, up to an hour: upkeep looks once a
+    second, so a message that was lost is on its way again within 15 s.
     """
 
     run_id: str

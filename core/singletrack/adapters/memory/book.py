@@ -17,7 +17,7 @@ from singletrack.lifecycle import OWNING, TERMINAL, State, may_become
 from singletrack.operations import Grant, Pause
 from singletrack.run import Failure, Outcome, Run, RunSpec
 
-REPUBLISH_MS = 15_000
+REPUBLISH_MS = 14_000
 REPUBLISH_MAX_MS = 3_600_000
 LEASED = (State.CLAIMED, State.RUNNING)
 WAITING = (State.QUEUED, State.READY)
