@@ -7,6 +7,7 @@ from mutations.guard import Guard
 SWEEPING = "core/singletrack/upkeep/sweeping.py"
 BLESSING = "core/singletrack/upkeep/blessing.py"
 CLIENT = "core/singletrack/adapters/redis_ledger/client.py"
+ASKING = "core/singletrack/adapters/redis_ledger/asking.py"
 GATE = "worker/singletrack_worker/gate.py"
 TABLE = "worker/singletrack_worker/agent/table.py"
 BINDINGS = "worker/singletrack_worker/agent/bindings.py"
@@ -73,25 +74,24 @@ DURABILITY = [
         "durable begin: the gate asks for it",
         *(
             GATE,
-            "self._runtime.ledger.execute_durably(start)",
-            "self._runtime.ledger.execute(start)",
+            "chain((ledger.ask_durably(start),), tries)",
+            "chain((partial(ledger.execute, start),), tries)",
         ),
         "unit/worker/test_gate.py::test_a_run_starts_by_a_durable_write",
     ),
     guard(
         "durable begin: what is not confirmed is not taken for written",
-        *(CLIENT, "call.decode(self._shared.judge(replies, command))", "call.decode(replies[0])"),
+        *(CLIENT, "call.decode(shared.judge(replies, confirmations))", "call.decode(replies[0])"),
         "integration/core/test_durable_writes.py::test_a_write_that_no_replica_has_is_not_confirmed[wait]",
         "integration/core/test_durable_writes.py::test_a_write_that_no_replica_has_is_not_confirmed[waitaof]",
     ),
     guard(
         "WAIT on the same connection",
-        CLIENT,
-        "pipeline.execute_command(*command)\n"
-        "            replies = pipeline.execute(raise_on_error=False)",
-        "replies = pipeline.execute(raise_on_error=False)\n"
-        "            with redis.Redis.from_url(self._shared.settings.redis_url) as other:\n"
-        "                replies.append(other.execute_command(*command))",
+        ASKING,
+        "replies = [self._read() for _ in self._commands]",
+        'other = __import__("redis").Redis(connection_pool=self._pool)\n'
+        "            replies = [self._read() for _ in self._commands][:1]\n"
+        "            replies += [other.execute_command(*c) for c in self._commands[1:]]",
         "integration/core/test_durable_writes.py"
         "::test_the_confirmation_follows_on_the_connection_of_the_write",
     ),

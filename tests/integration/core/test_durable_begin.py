@@ -126,6 +126,8 @@ def test_a_replica_that_comes_later_is_waited_for_too(
     pair: ReplicatedServer, ledger: RedisLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair.replica.client().execute_command("REPLICAOF", "NO", "ONE")
+    primary = pair.primary.client()
+    wait_until(lambda: primary.info("replication")["connected_slaves"] == 0, 20, "it to have left")
     alone = RedisLedger.from_settings(LedgerSettings(redis_url=pair.url, durable_wait_ms=500))
     before = alone.prepare()
     assert (before.replicas, before.confirmation) == (0, Confirmation.REPLY)

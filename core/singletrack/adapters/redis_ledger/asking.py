@@ -26,7 +26,7 @@ class Asked:
         """
         self._pool = pool
         self._name = name
-        self._count = len(commands)
+        self._commands = commands
         self._connection: Any = pool.get_connection()
         failpoint("ledger.send", name)
         try:
@@ -42,7 +42,7 @@ class Asked:
             redis.exceptions.RedisError, OSError: the connection broke.
         """
         try:
-            replies = [self._read() for _ in range(self._count)]
+            replies = [self._read() for _ in self._commands]
         except BaseException:
             self._give_up()
             raise
