@@ -15,6 +15,7 @@ GUARDING = "worker/singletrack_worker/agent/guarding.py"
 MAIN = "worker/singletrack_worker/main_process.py"
 
 
+SEND = "self._connection.send_packed_command(self._connection.pack_commands"
 LIST = "leases = await self._ledger.execute(ListLeases())"
 LOOK = "now = self._clock.boottime()"
 AFTER = "# Read after the answer: a lease cannot have been unchanged for longer than we know of."
@@ -88,10 +89,13 @@ DURABILITY = [
     guard(
         "WAIT on the same connection",
         ASKING,
-        "replies = [self._read() for _ in self._commands]",
-        'other = __import__("redis").Redis(connection_pool=self._pool)\n'
-        "            replies = [self._read() for _ in self._commands][:1]\n"
-        "            replies += [other.execute_command(*c) for c in self._commands[1:]]",
+        f"            {SEND}(commands))\n",
+        "            write, *rest = commands\n"
+        f"            {SEND}([write]))\n"
+        "            first, read = [self._read()], self._read\n"
+        "            self._connection = pool.get_connection()\n"
+        f"            {SEND}(rest))\n"
+        "            self._read = lambda: first.pop() if first else read()\n",
         "integration/core/test_durable_writes.py"
         "::test_the_confirmation_follows_on_the_connection_of_the_write",
     ),
