@@ -14,7 +14,7 @@ from singletrack.ledger import AsyncLedger
 from singletrack.settings import Settings
 from singletrack.upkeep.blessing import Blesser, Prepare
 from singletrack.upkeep.dispatching import dispatch
-from singletrack.upkeep.promoting import promote
+from singletrack.upkeep.promoting import end_waits, promote
 from singletrack.upkeep.pruning import prune
 from singletrack.upkeep.sweeping import Sweeper
 
@@ -39,7 +39,8 @@ async def run_upkeep(
             ("bless", blesser.look, look),
             ("dispatch", lambda: dispatch(ledger, broker), 1.0),
             ("sweep", sweeper.look, look),
-            ("promote", lambda: promote(ledger), 1.0),
+            ("expire", lambda: end_waits(ledger), 1.0),
+            ("promote", lambda: promote(ledger), 10.0),
             ("prune", lambda: prune(ledger), 30.0),
         ):
             group.create_task(_repeat(name, one_pass, pause))
