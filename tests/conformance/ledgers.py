@@ -6,6 +6,7 @@ The words make tests readable and decide nothing; what a test is about it says w
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import pytest
@@ -13,7 +14,7 @@ from support.redis_servers import REDIS, VALKEY, RedisServer
 
 from singletrack import operations as ops
 from singletrack.adapters.memory import MemoryLedger
-from singletrack.adapters.redis_ledger import Keys, RedisLedger
+from singletrack.adapters.redis_ledger import Keys, RedisLedger, library, wire
 from singletrack.ledger import Ledger
 from singletrack.lifecycle import State
 from singletrack.operations import Grant, Operation, Verdict
@@ -210,11 +211,21 @@ class OnServer(LedgerUnderTest):
         self.keys = Keys(prefix)
         self.client = server.client()
         self._binary: Any = server.client(decode_responses=False)
+        self._reader: Any = server.client(protocol=2)
         ledger = RedisLedger.from_settings(
             LedgerSettings(redis_url=server.url, key_prefix=prefix, ledger_timeout_seconds=10)
         )
         ledger.prepare()
         super().__init__(ledger, queue=f"queue-{prefix}")
+
+    def read(self, operations: Sequence[Operation[Any]]) -> list[Any]:
+        """The functions' answers to operations that change nothing, in one round trip."""
+        calls = [wire.encode(operation) for operation in operations]
+        pipeline = self._reader.pipeline(transaction=False)
+        for call in calls:
+            name = library.function_name(call.function)
+            pipeline.execute_command("FCALL", name, "1", self.keys.meta, *call.arguments)
+        return [call.decode(reply) for call, reply in zip(calls, pipeline.execute(), strict=True)]
 
     def snapshot(self) -> Any:
         return {key: self._binary.dump(key) for key in self._names()}
@@ -239,8 +250,10 @@ class OnServer(LedgerUnderTest):
 
     def outbox(self) -> list[str]:
         """The runs somebody will look at to publish them, now, later, or after a pause."""
-        lists = ["due", f"parked:{self.queue}"]
-        return [str(i) for name in lists for i in self.client.zrange(self.keys.base + name, 0, -1)]
+        both = self.client.pipeline(transaction=False)
+        for name in ("due", f"parked:{self.queue}"):
+            both.zrange(self.keys.base + name, 0, -1)
+        return [str(run_id) for found in both.execute() for run_id in found]
 
     def close(self) -> None:
         self._forget_everything()

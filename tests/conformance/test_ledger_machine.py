@@ -5,7 +5,8 @@ never behind a begin that was answered OK, because that one is durable. In half 
 is not (`durability: relaxed`), and the server may lose everything: then a run may start twice, but
 the ledgers must agree all the same.
 
-LEDGER_MACHINE_EXAMPLES (60) and LEDGER_MACHINE_STEPS (40) in the environment make it longer.
+The examples are shared between the kinds of server. LEDGER_MACHINE_EXAMPLES (2000, together) and
+LEDGER_MACHINE_STEPS (50) in the environment make it longer or shorter.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ from conformance.machine import LedgerMachine
 from conformance.twins import Twins
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
-from support.redis_servers import RedisServer
+from support.redis_servers import KINDS, RedisServer
 
-EXAMPLES = int(os.environ.get("LEDGER_MACHINE_EXAMPLES", "60"))
-STEPS = int(os.environ.get("LEDGER_MACHINE_STEPS", "40"))
+EXAMPLES = int(os.environ.get("LEDGER_MACHINE_EXAMPLES", "2000")) // len(KINDS)
+STEPS = int(os.environ.get("LEDGER_MACHINE_STEPS", "50"))
 
 
 @pytest.mark.timeout(360 + 2 * EXAMPLES)  # shrinking a failure may take five minutes
-def test_both_ledgers_agree_and_keep_the_promise(valkey: RedisServer, key_prefix: str) -> None:
-    twins = Twins(InMemory(f"queue-{key_prefix}"), OnServer(valkey, key_prefix))
+def test_both_ledgers_agree_and_keep_the_promise(
+    redis_server: RedisServer, key_prefix: str
+) -> None:
+    twins = Twins(InMemory(f"queue-{key_prefix}"), OnServer(redis_server, key_prefix))
 
     class Machine(LedgerMachine):
         pass

@@ -7,7 +7,7 @@ that depend on milliseconds. Tokens are made equal by a floor far above any cloc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -50,13 +50,16 @@ class Twins:
 
     def execute(self, operation: Operation[R]) -> R:
         expected, reply = self._perform(operation)
-        if isinstance(expected, LedgerRefused) or isinstance(reply, LedgerRefused):
-            assert type(expected) is type(reply), f"{operation}: {expected!r} / {reply!r}"
-        else:
-            expected, found = comparable(operation, expected), comparable(operation, reply)
-            assert found == expected, f"{operation}\nmemory: {expected}\nserver: {found}"
+        _insist(operation, expected, reply)
         self._note_token(reply)
         return reply
+
+    def read(self, operations: Sequence[Operation[Any]]) -> dict[Operation[Any], Any]:
+        """The answers to operations that change nothing, from the server in one round trip."""
+        replies = dict(zip(operations, self.server.read(operations), strict=True))
+        for operation, reply in replies.items():
+            _insist(operation, self.memory.execute(operation), reply)
+        return replies
 
     def bless(self) -> None:
         """As upkeep does once every agent has reported the highest token it saw."""
@@ -91,6 +94,14 @@ class Twins:
         grant = getattr(reply, "grant", None)
         if grant:
             self.highest_token = max(self.highest_token, grant.token)
+
+
+def _insist(operation: Operation[Any], expected: Any, reply: Any) -> None:
+    if isinstance(expected, LedgerRefused) or isinstance(reply, LedgerRefused):
+        assert type(expected) is type(reply), f"{operation}: {expected!r} / {reply!r}"
+    else:
+        expected, found = comparable(operation, expected), comparable(operation, reply)
+        assert found == expected, f"{operation}\nmemory: {expected}\nserver: {found}"
 
 
 def _attempt(ledger: InMemory | OnServer, operation: Operation[Any]) -> Any:
