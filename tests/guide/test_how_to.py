@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import sys
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from support.document import Reader, blocks
 from support.local_platform import FAST_LEASES, ROOT
 from support.servers import require
 
+from singletrack_cli.controlplane import source as sources
+from singletrack_cli.controlplane.binaries import search
+
 HOW_TO = ROOT / "docs/how-to"
 
 pytestmark = [pytest.mark.redis, pytest.mark.timeout(300)]
@@ -18,7 +22,11 @@ pytestmark = [pytest.mark.redis, pytest.mark.timeout(300)]
 
 def follow(page, folder, **environment):
     text = (HOW_TO / page).read_text()
-    text = re.sub(r"singletrack up\b", "singletrack up --api-port 0", text)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    text = re.sub(r"singletrack up\b", f"singletrack up --api-port {port}", text)
+    text = text.replace("127.0.0.1:8000", f"127.0.0.1:{port}")
     folder.mkdir()
     reader_has = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -38,6 +46,15 @@ def test_the_doctor_answers_as_its_page_shows(tmp_path):
 def test_a_lock_is_held_and_released_as_its_page_says(tmp_path):
     require(shutil.which("jq"), "jq", "apt-get install jq")
     follow("hold-a-lock.md", tmp_path / "hold", **FAST_LEASES)
+
+
+@pytest.mark.kubernetes
+def test_a_run_is_stopped_as_its_page_shows(tmp_path):
+    remedy = "build it with: python -m singletrack_cli.controlplane build"
+    programs = require(search(os.environ, sources.find(os.environ)).found, "kube-apiserver", remedy)
+    for program in ("curl", "jq"):
+        require(shutil.which(program), program, f"apt-get install {program}")
+    follow("cancel.md", tmp_path / "cancel", KUBEBUILDER_ASSETS=str(programs.folder))
 
 
 def test_a_server_of_ones_own_is_set_up_as_its_page_says(tmp_path, fresh_valkey):

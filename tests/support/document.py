@@ -2,7 +2,7 @@
 
 A fenced block's first word says what it is, the rest of the line how to run it:
 
-- `python file=NAME`: written into the folder;
+- `python file=NAME`, `yaml file=NAME`: written into the folder;
 - `console`: lines after `$ ` are typed into one bash that lives as long as the page, the lines
   below are what it prints. `background=NAME ready="WORDS"`: left running, ready when it prints
   WORDS; `until="WORDS"`: repeated until it prints WORDS;
@@ -87,7 +87,7 @@ class Reader:
 
     def follow(self, block: Block) -> None:
         """Do what a block says and compare."""
-        if block.kind == "python":
+        if "file" in block.options:
             (self.folder / block.options["file"]).write_text(block.text)
         elif block.kind == "pycon":
             self._doctest(block)
