@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from singletrack.retries import LONGEST_BACKOFF_SECONDS
+
 MAX_DEPTH = 32
 MAX_SECONDS = 366 * 86400.0
 
@@ -53,6 +55,10 @@ LockTemplate = Annotated[Text, Field(min_length=1, max_length=253), AfterValidat
 #: The ledger counts in milliseconds. Strict: `true` and `"5"` are no numbers.
 Seconds = Annotated[float, Field(strict=True, ge=0.001, le=MAX_SECONDS, allow_inf_nan=False)]
 SecondsOrZero = Annotated[float, Field(strict=True, ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
+#: How long a run may wait for its next attempt.
+BackoffSeconds = Annotated[
+    float, Field(strict=True, ge=0, le=LONGEST_BACKOFF_SECONDS, allow_inf_nan=False)
+]
 Priority = Annotated[int, Field(strict=True, ge=-1000, le=1000)]
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 

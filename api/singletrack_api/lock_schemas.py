@@ -8,7 +8,8 @@ from pydantic import Field
 
 from singletrack.lifecycle import Phase
 from singletrack_api.fields import Text
-from singletrack_api.schemas import HolderView, Shape
+from singletrack_api.schemas import HolderView
+from singletrack_api.shape import Shape
 
 
 class PauseRequest(Shape):

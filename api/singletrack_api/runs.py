@@ -15,6 +15,7 @@ from singletrack.errors import LedgerError
 from singletrack.intake import Accepted
 from singletrack.lifecycle import VIEWS, Phase, State
 from singletrack.operations import GetRun, ListRuns
+from singletrack.retries import Retry
 from singletrack.run import Cancellation, Door, Run
 from singletrack_api import views
 from singletrack_api.dependencies import (
@@ -35,6 +36,7 @@ from singletrack_api.errors import NO_RESULT, Refusal
 from singletrack_api.joined import outcome
 from singletrack_api.parts import Parts
 from singletrack_api.paths import RUN_ID
+from singletrack_api.retry_schemas import RetryRule
 from singletrack_api.schemas import (
     CancelRequest,
     ForecastView,
@@ -206,6 +208,7 @@ def run_request(parts: Parts, namespace: str, body: RunCreate, key: str | None) 
         max_queue=body.lock.max_queue,
         on_lost=body.lock.on_lost,
         timeout_seconds=body.timeout_seconds,
+        retry=_retry(body.retry) if body.retry else None,
         start_deadline_seconds=body.start_deadline_seconds,
         queue_timeout_seconds=body.queue_timeout_seconds,
         ttl_seconds=body.ttl_seconds_after_finished,
@@ -234,3 +237,12 @@ def _json(
     content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     return Response(json.dumps(content), status, headers, "application/json")
+
+
+def _retry(asked: RetryRule) -> Retry:
+    return Retry(
+        limit=asked.limit,
+        initial_seconds=asked.backoff.initial_seconds,
+        max_seconds=asked.backoff.max_seconds,
+        causes=tuple(asked.causes),
+    )

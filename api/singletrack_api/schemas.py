@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
 
 from singletrack.lifecycle import Phase
 from singletrack.locks import OnLost
@@ -25,14 +24,8 @@ from singletrack_api.fields import (
     SecondsOrZero,
     Text,
 )
-
-
-class Shape(BaseModel):
-    """camelCase on the wire, and no field that is not declared."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, extra="forbid", use_attribute_docstrings=True
-    )
+from singletrack_api.retry_schemas import RetryRule
+from singletrack_api.shape import Shape
 
 
 class LockRequest(Shape):
@@ -62,7 +55,7 @@ class RunCreate(Shape):
 
     task: Annotated[Text, Field(min_length=1, max_length=255)]
     """The name of a task that a worker has registered."""
-    params: Parameters = {}
+    params: Parameters = Field(default={})
     """The keyword parameters, at most 16 KiB."""
     queue: QueueName | None = None
     """The broker queue; without one the task's own decides."""
@@ -70,7 +63,9 @@ class RunCreate(Shape):
     """Higher goes first among the runs that wait for the same lock; waiting counts as well."""
     lock: LockRequest = LockRequest()
     timeout_seconds: Seconds | None = None
-    """How long its code may run."""
+    """How long its code may run, in each attempt."""
+    retry: RetryRule | None = None
+    """Without it the task's own decides, else there is one attempt."""
     start_deadline_seconds: Seconds | None = None
     """How long it may own its lock and wait for a worker."""
     queue_timeout_seconds: Seconds | None = None
@@ -164,9 +159,12 @@ class RunSummary(Shape):
     progress: ProgressView | None
     cancellation: CancellationView | None
     error: ErrorView | None
+    """While the run lives, why its last attempt failed."""
     submit_time: str
     ready_time: str | None
     start_time: str | None
+    next_attempt_time: str | None
+    """Until when it waits for its next attempt."""
     completion_time: str | None
     revision: int
 
@@ -177,6 +175,7 @@ class RunView(RunSummary):
     args: list[Any]
     params: dict[str, Any]
     timeout_seconds: float | None
+    retry: RetryRule
     start_deadline_seconds: float
     queue_timeout_seconds: float | None
     ttl_seconds_after_finished: float
@@ -239,7 +238,7 @@ class CeleryView(Shape):
     )
 
     id: str
-    status: Literal["PENDING", "STARTED", "SUCCESS", "FAILURE", "REVOKED", "REJECTED"]
+    status: Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED", "REJECTED"]
     result: Any
     """The returned value, or on FAILURE the traceback as one text."""
 

@@ -13,7 +13,11 @@ from typing import Any
 from singletrack.errors import Holder
 from singletrack.lifecycle import VIEWS, State
 from singletrack.operations import Forecast, LockStatus, Pause, QueueStatus
+from singletrack.retries import Retry
 from singletrack.run import Run
+
+#: Celery's states of a run whose last attempt may have failed, and which is on its way again.
+_UNDER_WAY = frozenset({"PENDING", "STARTED"})
 
 
 def run_view(run: Run, outcome: Run | None = None) -> dict[str, Any]:
@@ -24,6 +28,7 @@ def run_view(run: Run, outcome: Run | None = None) -> dict[str, Any]:
         "args": list(spec.args),
         "params": dict(spec.kwargs),
         "timeoutSeconds": spec.timeout_seconds,
+        "retry": _retry(spec.retry),
         "startDeadlineSeconds": spec.start_deadline_seconds,
         "queueTimeoutSeconds": spec.queue_timeout_seconds,
         "ttlSecondsAfterFinished": spec.ttl_seconds,
@@ -53,6 +58,7 @@ def run_summary(run: Run, outcome: Run | None = None) -> dict[str, Any]:
         "submitTime": _time(run.submitted_at),
         "readyTime": _time(run.ready_at),
         "startTime": _time(run.started_at),
+        "nextAttemptTime": _time(run.not_before) if run.backing_off else None,
         "completionTime": _time(run.finished_at),
         "revision": run.revision,
     }
@@ -111,8 +117,17 @@ def celery_result(run: Run) -> str | None:
     """What Celery's clients expect as the result, as JSON text: the value, or the traceback."""
     if run.state is State.SUCCEEDED:
         return run.result
-    said = run.failure and (run.failure.traceback or run.failure.message)
+    failed = run.failure if run.celery_state not in _UNDER_WAY else None
+    said = failed and (failed.traceback or failed.message)
     return json.dumps(said) if said else None
+
+
+def _retry(retry: Retry) -> dict[str, Any]:
+    return {
+        "limit": retry.limit,
+        "backoff": {"initialSeconds": retry.initial_seconds, "maxSeconds": retry.max_seconds},
+        "causes": list(retry.causes),
+    }
 
 
 def _owner(run: Run) -> dict[str, Any]:

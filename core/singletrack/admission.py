@@ -17,6 +17,7 @@ from singletrack.catalogue import CatalogueEntry
 from singletrack.errors import InvalidParameters, ParametersTooLarge
 from singletrack.locks import DEFAULT_KEY, OnLost, qualify, render
 from singletrack.policies import Policy
+from singletrack.retries import Retry
 from singletrack.run import DOOR_POLICY, Door, RunSpec, encode_json
 
 MAX_PARAMETERS_BYTES = 16 * 1024
@@ -43,6 +44,7 @@ class RunRequest:
     max_queue: int | None = None
     on_lost: OnLost | None = None
     timeout_seconds: float | None = None
+    retry: Retry | None = None
     start_deadline_seconds: float | None = None
     queue_timeout_seconds: float | None = None
     ttl_seconds: float | None = None
@@ -98,6 +100,7 @@ def resolve(
         priority_point_seconds=defaults.priority_point_seconds,
         queue=_checked_queue(request.queue or (entry and entry.queue) or defaults.queue),
         timeout_seconds=_first(request.timeout_seconds, entry.timeout_seconds if entry else None),
+        retry=request.retry or (entry and entry.retry) or Retry(),
         start_deadline_seconds=_first(
             request.start_deadline_seconds, defaults.start_deadline_seconds
         )

@@ -13,6 +13,7 @@ from typing import Any
 
 from singletrack.locks import OnLost
 from singletrack.policies import Policy
+from singletrack.retries import Retry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class CatalogueEntry:
     """With the policy Queue: how many runs may wait for the lock; None for any number."""
     on_lost: OnLost | None = None
     timeout_seconds: float | None = None
+    retry: Retry | None = None
     queue: str | None = None
     summary: str = ""
     """The first line of the task's docstring."""
@@ -45,4 +47,6 @@ class CatalogueEntry:
             known["policy"] = Policy(known["policy"])
         if known.get("on_lost"):
             known["on_lost"] = OnLost(known["on_lost"])
+        if known.get("retry"):
+            known["retry"] = Retry.read(known["retry"])
         return cls(**known)

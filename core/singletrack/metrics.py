@@ -46,6 +46,9 @@ HISTOGRAMS = (
 LIFECYCLE = (
     Declaration("runs_submitted_total", "counter", "Runs recorded, by task and door."),
     Declaration("runs_finished_total", "counter", "Runs that reached an end, by task and outcome."),
+    Declaration(
+        "retries_total", "counter", "Attempts that another one follows, by task and cause."
+    ),
     Declaration("claims_refused_total", "counter", "Messages that came twice or too late."),
     Declaration("leases_expired_total", "counter", "Leases that ended without a word."),
     Declaration("locks_released_total", "counter", "Suspect locks released by a human."),

@@ -33,19 +33,22 @@ _NOT_ITS_OWN = "a run is accepted, ended and recorded on its own, and Celery wou
 REFUSALS: Mapping[str, Refusal] = {
     "acks_late": Refusal(
         what="`acks_late=True`",
-        why="code that has started is never started again, so nothing is won by a later message",
-        instead="leave it out: a run whose worker dies ends Lost, and whoever wants it starts "
-        "another",
+        why="code that has started is not started again by a message, so nothing is won by a later "
+        "one",
+        instead="leave it out: a run whose worker dies ends Lost, or is tried again if it says "
+        "`retries`",
     ),
     "reject_on_worker_lost": Refusal(
         what="`reject_on_worker_lost=True`",
-        why="a run whose worker died may have done half its work and is never repeated by itself",
-        instead="leave it out and look for the outcome Lost",
+        why="a run whose worker died may have done half its work, and its own word decides then",
+        instead="say `retries` with the cause WorkerLost if its code can bear that, else leave it "
+        "out and look for the outcome Lost",
     ),
     "retry_on_worker_lost": Refusal(
         what="`retry_on_worker_lost=True`",
-        why="a run whose worker died may have done half its work and is never repeated by itself",
-        instead="leave it out and look for the outcome Lost",
+        why="a run whose worker died may have done half its work, and its own word decides then",
+        instead="say `retries` with the cause WorkerLost if its code can bear that, else leave it "
+        "out and look for the outcome Lost",
     ),
     "serializer": Refusal(
         what="a serializer other than JSON",
@@ -78,10 +81,10 @@ REFUSALS: Mapping[str, Refusal] = {
         instead="start the other task with `.delay()`",
     ),
     "retry": Refusal(
-        what="`self.retry()` and `autoretry_for`",
-        why="Celery would publish a second run behind the ledger's back",
-        instead="repeat inside the task while it holds its lock, or start a run again when this "
-        "one has ended",
+        what="`self.retry()` with other arguments or options",
+        why="the next attempt belongs to the same run, whose parameters and queue are recorded",
+        instead="say only `exc`, `countdown`, `eta` and `max_retries`, or start another run with "
+        "`.delay()`",
     ),
 }
 

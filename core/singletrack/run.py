@@ -18,6 +18,7 @@ from singletrack.errors import EncodeError, Holder
 from singletrack.lifecycle import TERMINAL, VIEWS, State
 from singletrack.locks import OnLost
 from singletrack.policies import Policy
+from singletrack.retries import NO_RETRY, Retry
 
 
 class Door(StrEnum):
@@ -65,7 +66,11 @@ class RunSpec:
     envelope: str = ""
     """The ready-made broker message; empty when the run must never be published by us."""
     timeout_seconds: float | None = None
-    """How long user code may run."""
+    """How long user code may run, in each attempt."""
+    soft_timeout_seconds: float | None = None
+    """After how long an exception tells user code to come to its end."""
+    retry: Retry = NO_RETRY
+    """When a failed attempt is followed by another one."""
     start_deadline_seconds: float = 300.0
     """How long a run that owns its lock may wait for a worker."""
     queue_timeout_seconds: float | None = None
@@ -119,10 +124,14 @@ class Outcome:
     result: str | None = None
     """The JSON text of the returned value; None when nothing was returned by the task's code."""
     failure: Failure | None = None
+    retry_after_seconds: float | None = None
+    """After how long the task's own code wants to be tried again, if it does."""
 
     def __post_init__(self) -> None:
         if self.state not in TERMINAL:
             raise ValueError(f"{self.state} is not the end of a run")
+        if self.retry_after_seconds is not None and self.state is not State.FAILED:
+            raise ValueError(f"only what has failed is tried again, and this is {self.state}")
 
 
 class CancelMode(StrEnum):
@@ -185,10 +194,13 @@ class Run:
     """Who held the lock when this run was refused or not needed, or the run it joined."""
     result: str | None = None
     failure: Failure | None = None
+    """Why the run, or while it lives its latest attempt that failed, did not succeed."""
     submitted_at: datetime
     ready_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    not_before: datetime | None = None
+    """Until when it waits for its next attempt; None if it does not."""
     suspect_at: datetime | None = None
     """Since when its worker is not heard of and its lock is held all the same (`on_lost` Hold)."""
 
@@ -196,6 +208,11 @@ class Run:
     def suspect(self) -> bool:
         """Whether nobody knows if its code still executes; only a RUNNING run is suspect."""
         return self.suspect_at is not None and self.state is State.RUNNING
+
+    @property
+    def backing_off(self) -> bool:
+        """Whether an attempt has failed and the next one has not been started."""
+        return self.not_before is not None and self.state not in TERMINAL
 
     @property
     def run_id(self) -> str:
@@ -208,6 +225,8 @@ class Run:
     @property
     def celery_state(self) -> str:
         """The state by the name Celery clients know."""
+        if self.backing_off and self.state is not State.RUNNING:
+            return "RETRY"
         return VIEWS[self.state].celery
 
 

@@ -8,20 +8,27 @@ has started is never published again.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, asdict, fields
 from typing import Any
 
 from singletrack.lifecycle import State
 from singletrack.locks import OnLost
 from singletrack.policies import Policy
+from singletrack.retries import Retry
 from singletrack.run import Door, Failure, Outcome, RunSpec, encode_json
 
 LARGEST = 100_000
 """Characters. What is larger is not remembered: it would not fit into a packet to the agent."""
 
 _IN_MESSAGES = frozenset({"run_id", "task", "args", "kwargs", "queue"})
-_READ = {"args": tuple, "door": Door, "policy": Policy, "on_lost": OnLost}
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "args": tuple,
+    "door": Door,
+    "policy": Policy,
+    "on_lost": OnLost,
+    "retry": Retry.read,
+}
 
 
 def to_header(spec: RunSpec) -> dict[str, Any]:
@@ -57,7 +64,7 @@ def write_outcome(outcome: Outcome) -> str:
     """As text; empty if that would be too large."""
     failure = outcome.failure
     why = failure and [failure.reason, failure.message, failure.error_type, failure.traceback]
-    return _unless_large([outcome.state, outcome.result, why])
+    return _unless_large([outcome.state, outcome.result, why, outcome.retry_after_seconds])
 
 
 def read_outcome(text: str) -> Outcome:
@@ -67,11 +74,13 @@ def read_outcome(text: str) -> Outcome:
         ValueError: it was not.
     """
     try:
-        state, result, why = json.loads(text)
+        state, result, why, retry_after = json.loads(text)
         failure = why and Failure(
             reason=why[0], message=why[1], error_type=why[2], traceback=why[3]
         )
-        return Outcome(state=State(state), result=result, failure=failure)
+        return Outcome(
+            state=State(state), result=result, failure=failure, retry_after_seconds=retry_after
+        )
     except (TypeError, IndexError, KeyError) as error:
         raise ValueError(f"not an outcome: {error}") from error
 
@@ -83,7 +92,7 @@ def _to_fields(spec: RunSpec) -> dict[str, Any]:
         value = getattr(spec, field.name)
         default = field.default if field.default_factory is MISSING else field.default_factory()
         if value != default and field.name != "envelope":
-            said[field.name] = value
+            said[field.name] = asdict(value) if isinstance(value, Retry) else value
     return said
 
 

@@ -27,6 +27,7 @@ from singletrack.errors import EncodeError
 from singletrack.locks import OnLost, render
 from singletrack.policies import Policy
 from singletrack.refusals import check_options
+from singletrack.retries import Retry
 from singletrack.run import Progress, encode_json
 
 P = ParamSpec("P")
@@ -56,6 +57,7 @@ class Declaration:
     max_queue: int | None = None
     on_lost: OnLost | None = None
     timeout_seconds: float | None = None
+    retry: Retry | None = None
     queue: str | None = None
 
 
@@ -71,6 +73,7 @@ def task(
     max_queue: int | None = None,
     on_lost: OnLost | str | None = None,
     timeout: float | None = None,
+    retries: int | Retry | None = None,
     queue: str | None = None,
     **celery_options: Any,
 ) -> Callable[[Callable[P, R]], celery.Task[P, R]]: ...
@@ -85,6 +88,7 @@ def task(  # noqa: PLR0913 - the decorator's own words
     max_queue: int | None = None,
     on_lost: OnLost | str | None = None,
     timeout: float | None = None,
+    retries: int | Retry | None = None,
     queue: str | None = None,
     **celery_options: Any,
 ) -> Any:
@@ -100,7 +104,9 @@ def task(  # noqa: PLR0913 - the decorator's own words
         on_lost: what becomes of the lock when the worker is not heard of any more: Release (it
             moves on; what a frozen process may do for a moment is the fencing token's business) or
             Hold (it stays taken until the process is known to be dead or a human releases it).
-        timeout: how many seconds the code may run before it is stopped.
+        timeout: how many seconds the code may run before it is stopped, in each attempt.
+        retries: how many attempts may follow one that failed, or a `Retry`, which also says how
+            soon and after what.
         queue: the broker queue of its messages.
         celery_options: everything `celery.shared_task` takes: `name`, `bind`, `base`, …
 
@@ -113,6 +119,7 @@ def task(  # noqa: PLR0913 - the decorator's own words
         max_queue=max_queue,
         on_lost=OnLost(on_lost) if on_lost else None,
         timeout_seconds=timeout,
+        retry=Retry(limit=retries) if isinstance(retries, int) else retries,
         queue=queue,
     )
 
@@ -161,6 +168,7 @@ def describe(celery_task: Any, declared: Declaration) -> CatalogueEntry:
         max_queue=declared.max_queue,
         on_lost=declared.on_lost,
         timeout_seconds=declared.timeout_seconds,
+        retry=declared.retry,
         queue=declared.queue,
         summary=(inspect.getdoc(celery_task.run) or "").partition("\n")[0],
     )

@@ -163,7 +163,8 @@ def _while_alive(seen: Seen, record: Run, rules: Rules) -> tuple[Action, ...]:
     seen_it = AckProjection(revision=record.revision)
     stands = standing.of_run(record)
     forgot = record.attempt < seen.taskrun.attempt
-    if forgot or record.state not in SHOWN or _shows(seen.taskrun, stands):
+    shown = record.state in SHOWN or stands.backing_off
+    if forgot or not shown or _shows(seen.taskrun, stands):
         return (seen_it,)
     return (_write(seen, stands), seen_it)
 

@@ -7,11 +7,20 @@ from hypothesis import strategies as st
 from singletrack.lifecycle import State
 from singletrack.locks import OnLost
 from singletrack.policies import Policy
+from singletrack.retries import Retry, RetryCause
 from singletrack.run import Door
 
 IDS = tuple("abcdefgh")
 LOCKS = ("default/one", "default/two")
 ENDS = (State.SUCCEEDED, State.SUCCEEDED, State.FAILED, State.CANCELLED, State.TIMED_OUT)
+
+#: Without a pause, so that the next attempt is there, and with one that is not over before the end.
+RETRIES = (
+    Retry(),
+    Retry(limit=1, initial_seconds=0),
+    Retry(limit=2, initial_seconds=0, causes=(RetryCause.ERROR, RetryCause.WORKER_LOST)),
+    Retry(limit=1, initial_seconds=86_400, max_seconds=86_400),
+)
 
 requests = st.fixed_dictionaries(
     {
@@ -27,6 +36,7 @@ requests = st.fixed_dictionaries(
         "queue_timeout_seconds": st.sampled_from([None, 0.0]),
         "ttl_seconds": st.sampled_from([86400.0, 0.0]),
         "on_lost": st.sampled_from([OnLost.RELEASE, OnLost.HOLD]),
+        "retry": st.sampled_from(RETRIES),
     }
 )
 

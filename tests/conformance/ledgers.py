@@ -18,7 +18,7 @@ from singletrack.adapters.redis_ledger import Keys, RedisLedger, library, wire
 from singletrack.ledger import Ledger
 from singletrack.lifecycle import State
 from singletrack.operations import Grant, Operation, Verdict
-from singletrack.run import Cancellation, Outcome, Run, RunSpec
+from singletrack.run import Cancellation, Failure, Outcome, Run, RunSpec
 from singletrack.settings import LedgerSettings
 
 R = TypeVar("R")
@@ -76,6 +76,11 @@ class LedgerUnderTest(ABC):
 
     def begin(self, grant: Grant) -> ops.BeginReply:
         return self.execute(ops.Begin(run_id=grant.run_id, nonce=grant.nonce))
+
+    def fail(self, grant: Grant, reason: str = "TaskError", **said: Any) -> ops.EndReply:
+        failure = Failure(reason=reason, message=f"attempt {grant.attempt} failed")
+        outcome = Outcome(state=State.FAILED, failure=failure, **said)
+        return self.execute(ops.Finish(run_id=grant.run_id, nonce=grant.nonce, outcome=outcome))
 
     def finish(
         self, grant: Grant, state: State = State.SUCCEEDED, result: str | None = None

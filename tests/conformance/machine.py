@@ -134,6 +134,7 @@ class LedgerMachine(RuleBasedStateMachine):
             state=state,
             result=None if failed else "[1]",
             failure=Failure(reason="TaskError", message="no") if failed else None,
+            retry_after_seconds=0.0 if state is State.FAILED and pick % 4 == 0 else None,
         )
         self.execute(ops.Finish(run_id=run_id, nonce=nonce, outcome=outcome))
 
@@ -304,7 +305,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for lock in LOCKS:
             self.execute(ops.ResumeLock(lock=lock))
         self.execute(ops.ResumeQueue(queue=self.twins.server.queue))
-        for _ in range(3 * len(IDS)):  # each may be suspect, be handed back once, then it executes
+        for _ in range(6 * len(IDS)):  # each may be suspect, handed back, tried again, then it ends
             self.the_promise_holds()
             alive = [run for run in self.promise.seen.values() if not run.terminal]
             if not alive:
@@ -324,6 +325,8 @@ class LedgerMachine(RuleBasedStateMachine):
             self.execute(ops.ReleaseLock(lock=run.spec.lock, by="alice", reason="gone"))
         elif run.state in LEASED:
             self.execute(ops.Expire(run_id=run_id, nonce=nonce, lease_seq=run.lease_seq))
+        elif run.backing_off and run.spec.retry.initial_seconds:
+            self.execute(ops.Cancel(run_id=run_id, cancellation=Cancellation(by="the end")))
         elif run.state is State.READY:
             nonce = self.new_nonce(run_id)
             self.execute(ops.Claim(run_id=run_id, nonce=nonce, worker="worker 0"))

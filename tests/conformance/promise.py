@@ -13,8 +13,17 @@ from typing import Any
 from singletrack import operations as ops
 from singletrack.errors import LedgerRefused
 from singletrack.lifecycle import OWNING, TERMINAL, State
-from singletrack.operations import Grant, LockStatus, Operation, Verdict
+from singletrack.operations import Cause, Grant, LockStatus, Operation, Verdict
 from singletrack.run import Outcome, Run
+
+#: How an attempt ended whose run goes on, as its agent knows it.
+_ENDS = {
+    Cause.DIED: State.LOST,
+    Cause.FENCED: State.LOST,
+    Cause.OUT_OF_MEMORY: State.LOST,
+    Cause.TIMED_OUT: State.TIMED_OUT,
+    Cause.CANCELLED: State.CANCELLED,
+}
 
 LEASED = frozenset({State.CLAIMED, State.RUNNING})
 
@@ -36,7 +45,10 @@ class Promise:
         self._displaced: set[str] = set()
         """Runs that are LOST until the blessing, or until somebody knows better."""
         self._cancelled: set[str] = set()
-        self._starts: defaultdict[str, set[str]] = defaultdict(set)
+        self._starts: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
+        """By run and attempt: the nonces under which its code was started."""
+        self._asked: defaultdict[str, set[str]] = defaultdict(set)
+        """The nonces of the attempts whose own code asked for another one."""
         self._tokens: defaultdict[str, int] = defaultdict(int)
 
     def lost(self) -> None:
@@ -67,23 +79,29 @@ class Promise:
             case ops.Begin() | ops.Start():
                 self._has_begun(self.grants[operation.run_id, operation.nonce])
             case ops.NotStarted():
-                self._starts[operation.run_id].discard(operation.nonce)
+                grant = self.grants[operation.run_id, operation.nonce]
+                self._starts[operation.run_id, grant.attempt].discard(operation.nonce)
                 self.begun.discard((operation.run_id, operation.nonce))
             case ops.Finish():
                 self._has_ended(operation, operation.outcome)
-            case ops.ChildGone() if reply.state in TERMINAL:
-                self._has_ended(operation, Outcome(state=reply.state))
+            case ops.ChildGone():
+                end = reply.state if reply.state in TERMINAL else _ENDS[operation.cause]
+                self._has_ended(operation, Outcome(state=end))
             case ops.Reassert():
                 self._reasserted(operation)
             case ops.Cancel():
                 self._cancelled.add(operation.run_id)
             case ops.Forget() if reply:
-                self.seen.pop(operation.run_id, None)
-                self._starts.pop(operation.run_id, None)
-                self._cancelled.discard(operation.run_id)
+                self._forget(operation.run_id)
+
+    def _forget(self, run_id: str) -> None:
+        self.seen.pop(run_id, None)
+        self._cancelled.discard(run_id)
+        for key in [key for key in self._starts if key[0] == run_id]:
+            del self._starts[key]
 
     def _has_begun(self, grant: Grant) -> None:
-        run_id, starts = grant.run_id, self._starts[grant.run_id]
+        run_id, starts = grant.run_id, self._starts[grant.run_id, grant.attempt]
         before = self.seen.get(run_id)
         assert not (before and before.terminal), f"S8: {before} has begun"
         assert run_id not in self._cancelled, f"S7: {run_id} was cancelled and has begun"
@@ -91,17 +109,19 @@ class Promise:
             starts.add(grant.nonce)
             assert grant.token > self._tokens[grant.lock], f"S6: token {grant.token} did not grow"
             self._tokens[grant.lock] = grant.token
-        assert len(starts) == 1, f"S3: {run_id} was started by {starts}"
+        assert len(starts) == 1, f"S3: attempt {grant.attempt} of {run_id} was started by {starts}"
         self.begun.add((run_id, grant.nonce))
 
     def _has_ended(self, operation: ops.Finish | ops.ChildGone, outcome: Outcome) -> None:
         claim = (operation.run_id, operation.nonce)
+        if outcome.retry_after_seconds is not None:
+            self._asked[operation.run_id].add(operation.nonce)
         if claim in self.begun:
             self.ended.setdefault(claim, outcome)
 
     def _reasserted(self, operation: ops.Reassert) -> None:
         run_id = operation.grant.run_id
-        self._starts[run_id] = {operation.grant.nonce}
+        self._starts[run_id, operation.grant.attempt] = {operation.grant.nonce}
         self._displaced.discard(run_id)
         if operation.outcome is None:
             lock = self.seen[run_id].spec.lock if run_id in self.seen else operation.spec.lock
@@ -135,7 +155,8 @@ class Promise:
     def _judge_history(self, run: Run) -> None:
         before = self.seen.get(run.run_id)
         self.seen[run.run_id] = run
-        assert run.attempt <= 1, f"S3: {run} has a second attempt"
+        most = run.spec.retry.limit + 1 + len(self._asked[run.run_id])
+        assert run.attempt <= most, f"S3: {run} may have {most} attempts"
         if before is None:
             return
         final = before.terminal and run.run_id not in self._displaced

@@ -144,6 +144,7 @@ def timeless(run: Run) -> Run:
         ready_at=run.ready_at and _SOMETIME,
         started_at=run.started_at and _SOMETIME,
         finished_at=run.finished_at and _SOMETIME,
+        not_before=run.not_before and _SOMETIME,
         suspect_at=run.suspect_at and _SOMETIME,
     )
 

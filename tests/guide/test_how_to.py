@@ -69,3 +69,9 @@ def test_a_server_of_ones_own_is_set_up_as_its_page_says(tmp_path, fresh_valkey)
         ADMIN_URL=f"redis://default:{fresh_valkey.password}@{address}",
         REDIS_URL=f"redis://singletrack:secret@{address}",
     )
+
+
+def test_a_run_is_tried_again_as_its_page_says(tmp_path):
+    require(shutil.which("jq"), "jq", "apt-get install jq")
+    require(shutil.which("curl"), "curl", "apt-get install curl")
+    follow("retry.md", tmp_path / "retry")

@@ -12,13 +12,14 @@ from mutations.guard import Guard
 from mutations.ledger_guards import LEDGER_GUARDS
 from mutations.process_guards import PROCESS_GUARDS
 from mutations.removing import PASSED, ROOT, Copy, find_problem, unnoticed
+from mutations.retry_guards import RETRY_GUARDS
 
 
 def main(words: Sequence[str]) -> int:
     """Only guards whose name holds all the words, if there are any."""
     chosen = [
         guard
-        for guard in (*LEDGER_GUARDS, *PROCESS_GUARDS)
+        for guard in (*LEDGER_GUARDS, *RETRY_GUARDS, *PROCESS_GUARDS)
         if all(word in guard.name for word in words)
     ]
     moved = [problem for guard in chosen if (problem := find_problem(ROOT, guard))]

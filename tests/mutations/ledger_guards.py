@@ -28,7 +28,7 @@ def lost_lock(name: str, file: str, text: str, instead: str, test: str) -> Guard
 CLAIMS = [
     lua(
         "claim: only a READY run",
-        *("claiming", "return r.state == 'READY' and owns_its_lock(r)", "return owns_its_lock(r)"),
+        *("claiming", "return r.state == 'READY' and opens_at", "return opens_at"),
         f"claiming.py::test_a_duplicate_message_is_dropped{V}",
         f"starting.py::test_a_duplicate_message_starts_nothing{V}",
         fails_with=".*LedgerRefused.* a run cannot go from",
@@ -41,11 +41,7 @@ CLAIMS = [
     ),
     lost_lock(
         "claim: only a run that owns its lock",
-        *(
-            "claiming",
-            "return r.state == 'READY' and owns_its_lock(r)",
-            "return r.state == 'READY'",
-        ),
+        *("claiming", "<= now() and owns_its_lock(r)", "<= now()"),
         "whose_lock_is_another_ones_is_not_claimed",
     ),
     lua(
@@ -272,7 +268,7 @@ LIVENESS = [
     ),
     lua(
         "publish repeatable: a push is looked at again (liveness)",
-        *("prelude", "at + REPUBLISH_MS or at", "at + 1e12 or at"),
+        *("prelude", "at + REPUBLISH_MS or opens", "at + 1e12 or opens"),
         f"publishing.py::test_a_pushed_run_is_looked_at_again_after_fifteen_seconds{V}",
     ),
     lua(

@@ -9,9 +9,10 @@ import pytest
 from mutations.ledger_guards import LEDGER_GUARDS
 from mutations.process_guards import PROCESS_GUARDS
 from mutations.removing import PASSED, ROOT, Copy, find_problem, unnoticed
+from mutations.retry_guards import RETRY_GUARDS
 from support.redis_servers import VALKEY, binary
 
-GUARDS = [*LEDGER_GUARDS, *PROCESS_GUARDS]
+GUARDS = [*LEDGER_GUARDS, *RETRY_GUARDS, *PROCESS_GUARDS]
 SAMPLE = [guard for guard in GUARDS if guard.sample]
 
 

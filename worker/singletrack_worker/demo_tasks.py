@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from singletrack import context, task
+from singletrack import Retry, context, task
 from singletrack.testing.task_log import TaskLog
 
 
@@ -48,6 +48,15 @@ def fail(message: str = "this task always fails") -> None:
     """Raise an error, to look at a traceback."""
     with _logged():
         raise ValueError(message)
+
+
+@task(name="flaky", retries=Retry(limit=3, initial_seconds=0.2, max_seconds=1))
+def flaky(failures: int = 1) -> str:
+    """Fail so many times, then succeed: up to three more attempts are made of it."""
+    with _logged():
+        if context.attempt <= failures:
+            raise ConnectionError(f"attempt {context.attempt}: nobody answers")
+        return f"attempt {context.attempt} got through"
 
 
 @task(name="not_json")

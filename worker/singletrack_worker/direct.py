@@ -17,6 +17,7 @@ from singletrack.catalogue import CatalogueEntry
 from singletrack.errors import InvalidParameters, ParametersTooLarge
 from singletrack.locks import qualify
 from singletrack.policies import Policy
+from singletrack.retries import MOST_RETRIES, Retry
 from singletrack.run import PRIORITIES, Door, RunSpec
 from singletrack.specification import of_message
 from singletrack.tasks import declaration_of, describe
@@ -30,6 +31,7 @@ POLICY = "singletrack_policy"
 MAX_QUEUE = "singletrack_max_queue"
 LOCK = "singletrack_lock"
 PRIORITY = "singletrack_priority"
+RETRIES = "singletrack_retries"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +157,9 @@ def _said(headers: Mapping[str, Any]) -> dict[str, Any]:
     if (priority := headers.get(PRIORITY)) is not None:
         fits = _is_whole(priority) and PRIORITIES[0] <= priority <= PRIORITIES[1]
         said["priority"] = _checked(PRIORITY, priority, fits)
+    if (limit := headers.get(RETRIES)) is not None:
+        fits = _is_whole(limit) and 0 <= limit <= MOST_RETRIES
+        said["retry"] = Retry(limit=_checked(RETRIES, limit, fits))
     return said
 
 

@@ -19,7 +19,7 @@ import structlog
 from billiard.einfo import ExceptionInfo
 from celery import states
 from celery.app.trace import TraceInfo, trace_ok_t
-from celery.exceptions import Ignore, Reject
+from celery.exceptions import Ignore, Reject, Retry
 
 from singletrack import operations as ops
 from singletrack.errors import LedgerError
@@ -41,6 +41,7 @@ from singletrack_worker.stopping import StopRequested, StopSignal
 log = structlog.get_logger()
 
 Trace = Callable[..., Any]
+Perform = Callable[[Grant], Any]
 
 _PAUSE_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 _PUT_BACK_SECONDS = 1.0
@@ -62,7 +63,7 @@ class Executor:
             if delivery is None:
                 return trace(uuid, args, kwargs, request)
             message = Message.of(task.name, args, kwargs, request)
-            perform = partial(trace, uuid, args, kwargs, request)
+            perform = partial(_traced, trace, (uuid, args, kwargs), request)
             with (
                 structlog.contextvars.bound_contextvars(run=uuid, task=task.name),
                 self._stop.taken(),
@@ -71,9 +72,7 @@ class Executor:
 
         return gated
 
-    def _run(
-        self, delivery: Delivery, message: Message, task: Any, perform: Callable[[], Any]
-    ) -> Any:
+    def _run(self, delivery: Delivery, message: Message, task: Any, perform: Perform) -> Any:
         failpoint("executor.received")
         try:
             entry = self._gate.enter(delivery, message)
@@ -85,7 +84,7 @@ class Executor:
         failpoint("executor.confirmed")
         return self._perform_granted(entry.grant, task, perform)
 
-    def _perform_granted(self, grant: Grant, task: Any, perform: Callable[[], Any]) -> Any:
+    def _perform_granted(self, grant: Grant, task: Any, perform: Perform) -> Any:
         answer, outcome = self._perform(grant, task, perform)
         failpoint("executor.returned")
         cause = self._leave(grant)
@@ -103,11 +102,11 @@ class Executor:
 
     # --- perform --------------------------------------------------------------------------------
 
-    def _perform(self, grant: Grant, task: Any, perform: Callable[[], Any]) -> tuple[Any, Outcome]:
+    def _perform(self, grant: Grant, task: Any, perform: Perform) -> tuple[Any, Outcome]:
         context.enter(self._execution(grant, task))
         try:
             with self._stop.user_code():
-                answer = perform()
+                answer = perform(grant)
         except StopRequested:
             return _ignored("the run was stopped"), outcomes.interrupted()
         except SystemExit as error:
@@ -124,8 +123,10 @@ class Executor:
         error = info.retval
         if isinstance(error, StopRequested):
             return _ignored("the run was stopped"), outcomes.interrupted()
-        traceback = getattr(value, "traceback", "")
-        return answer, outcomes.of_error(error, str(traceback))
+        traceback = str(getattr(value, "traceback", ""))
+        if isinstance(error, Retry):
+            return answer, outcomes.of_retry(error, traceback)
+        return answer, outcomes.of_error(error, traceback)
 
     def _execution(self, grant: Grant, task: Any) -> Execution:
         def report(progress: Progress) -> None:
@@ -189,6 +190,11 @@ class Executor:
         reply = self._gate.repeat(finish, in_outage=lambda: self._tell_leaving(grant))
         log.info("run_finished", state=reply.state, verdict=reply.verdict)
         return reply.verdict is Verdict.OK
+
+
+def _traced(trace: Trace, call: tuple[Any, ...], request: Any, grant: Grant) -> Any:
+    """Celery's tracer, told which attempt it is: Celery counts retries from 0."""
+    return trace(*call, {**request, "retries": grant.attempt - 1})
 
 
 def _ignored(why: str) -> Any:

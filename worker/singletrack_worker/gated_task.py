@@ -20,6 +20,7 @@ from singletrack_worker.own_backend import not_awaited_there
 
 log = logging.getLogger(__name__)
 
+_RETRY_OPTIONS = {"throw", "eta", "countdown", "max_retries"}
 _LIMITS = "singletrack_time_limits"
 
 
@@ -52,6 +53,13 @@ class GatedSignature(Signature):
 
     def link_error(self, errback: Any) -> Any:
         raise _refused("link", self["task"])
+
+
+class SameRun(GatedSignature):
+    """The next attempt of a run, which nobody sends: the ledger publishes it in its time."""
+
+    def apply_async(self, *_args: Any, **_options: Any) -> Any:
+        return None
 
 
 class GatedTask(Task[Any, Any]):
@@ -104,8 +112,24 @@ class GatedTask(Task[Any, Any]):
     def add_to_chord(self, sig: Any, lazy: bool = False) -> Any:  # noqa: FBT001, FBT002 - Celery's
         raise _refused("group", self.name)
 
-    def retry(self, *_args: Any, exc: BaseException | None = None, **_options: Any) -> Any:
-        raise _refused("retry", self.name) from exc
+    def retry(  # type: ignore[override]  # celery-types lists what is refused here
+        self, args: Any = None, kwargs: Any = None, exc: Exception | None = None, **options: Any
+    ) -> Any:
+        """End this attempt; the ledger lets the next one of the same run start.
+
+        Celery's own method decides whether there may be one, and raises what says so.
+        """
+        request = self.request
+        changed = args is not None and list(args) != list(request.args or ())
+        changed = changed or (kwargs is not None and kwargs != (request.kwargs or {}))
+        if changed or not options.keys() <= _RETRY_OPTIONS:
+            raise _refused("retry", self.name) from exc
+        return super().retry(exc=exc, **options)
+
+    def signature_from_request(self, *args: Any, **options: Any) -> Any:
+        """What Celery's `retry` would send."""
+        made: Any = super().signature_from_request(*args, **options)
+        return SameRun(made, app=made._app)
 
 
 def gate_task(task: Any, backend: Any) -> None:

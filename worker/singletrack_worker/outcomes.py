@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import traceback as traceback_module
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
+from celery.exceptions import Retry
 from kombu.exceptions import EncodeError as CeleryEncodeError
 
 from singletrack.errors import EncodeError
 from singletrack.lifecycle import State
 from singletrack.operations import Cause
 from singletrack.run import Failure, Outcome, encode_json
+
+LONGEST_PAUSE_SECONDS = 366 * 86_400.0
+"""However long a task's code wants its run to wait for the next attempt."""
 
 MAX_MESSAGE = 4 * 1024
 MAX_TRACEBACK = 64 * 1024
@@ -42,6 +48,19 @@ def of_error(error: BaseException, traceback: str = "") -> Outcome:
         return failed("EncodeError", _text_of(error), "EncodeError", traceback)
     name = kind.__qualname__ if kind.__module__ == "builtins" else _qualified(kind)
     return failed("TaskError", _text_of(error), name, traceback or format_traceback(error))
+
+
+def of_retry(asked: Retry, traceback: str = "") -> Outcome:
+    """The failure of an attempt whose code has asked for another one."""
+    error = asked.exc if isinstance(asked.exc, BaseException) else None
+    failed = of_error(error) if error else of_error(asked, traceback)
+    return replace(failed, retry_after_seconds=_seconds_until(asked.when))
+
+
+def _seconds_until(when: Any) -> float:
+    if isinstance(when, datetime):
+        when = (when - datetime.now(when.tzinfo or UTC).replace(tzinfo=when.tzinfo)).total_seconds()
+    return min(max(0.0, float(when or 0)), LONGEST_PAUSE_SECONDS)
 
 
 def of_exit(error: SystemExit) -> Outcome:

@@ -118,7 +118,8 @@ class LedgerBackend(BaseBackend):
     def _meta(self, run: Run) -> dict[str, Any]:
         failure = run.failure
         result: Any = json.loads(run.result) if run.result is not None else None
-        if failure and run.terminal:
+        over = run.terminal or run.celery_state == states.RETRY
+        if failure and over:
             result = self._exception(failure, VIEWS[run.state].celery_error)
         elif run.celery_state == states.STARTED:
             result = {"hostname": run.worker}
@@ -126,7 +127,7 @@ class LedgerBackend(BaseBackend):
             "task_id": run.run_id,
             "status": run.celery_state,
             "result": result,
-            "traceback": failure.traceback if failure else None,
+            "traceback": failure.traceback if failure and over else None,
             "children": [],
             "date_done": run.finished_at,
             "name": run.spec.task,

@@ -113,6 +113,8 @@ def _lock_acquired(standing: Standing) -> Answer:
 def _running(standing: Standing) -> Answer:
     if standing.phase is Phase.RUNNING:
         return Answer(TRUE, "Started", standing.message)
+    if standing.backing_off:
+        return Answer(FALSE, standing.reason, standing.message)
     if _was_started(standing):
         return Answer(FALSE, "Finished", "its code has run")
     return Answer(FALSE, "NotStarted", "its code has not been started")

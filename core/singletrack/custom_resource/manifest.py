@@ -15,6 +15,7 @@ from singletrack.custom_resource.texts import clip
 from singletrack.lifecycle import TERMINAL, VIEWS
 from singletrack.locks import OnLost
 from singletrack.policies import Policy
+from singletrack.retries import Retry, RetryCause
 from singletrack.run import (
     Cancellation,
     CancelMode,
@@ -111,6 +112,8 @@ def to_request(taskrun: TaskRun) -> RunRequest:
         max_queue=lock.get("maxQueue"),
         on_lost=OnLost(lock["onLost"]) if lock.get("onLost") else None,
         timeout_seconds=_seconds(spec.get("timeoutSeconds")),
+        retry=_retry(spec.get("retry")),
+        queue_timeout_seconds=_seconds(spec.get("queueTimeoutSeconds")),
         start_deadline_seconds=_seconds(spec.get("startDeadlineSeconds")),
         ttl_seconds=_seconds(spec.get("ttlSecondsAfterFinished")),
         requested_by=taskrun.annotations.get(REQUESTED_BY_ANNOTATION, ""),
@@ -177,6 +180,18 @@ def cancel_field(asked: Cancellation) -> dict[str, Any]:
     return cancel
 
 
+def retry_field(retry: Retry) -> dict[str, Any]:
+    """What goes into `spec.retry`."""
+    return {
+        "limit": retry.limit,
+        "backoff": {
+            "initialSeconds": math.ceil(retry.initial_seconds),
+            "maxSeconds": math.ceil(retry.max_seconds),
+        },
+        "causes": [str(cause) for cause in retry.causes],
+    }
+
+
 def name_prefix(task: str) -> str:
     """The `generateName` of a task's runs: `reports.build_report` gives `reports-build-report-`."""
     name = re.sub(r"[^a-z0-9]+", "-", task.lower()).strip("-")[:_LONGEST_PREFIX].strip("-")
@@ -202,7 +217,10 @@ def _spec(request: RunRequest, resolved: RunSpec) -> dict[str, Any]:
         spec["params"] = dict(request.params)
     if request.priority:
         spec["priority"] = request.priority
+    if request.retry:
+        spec["retry"] = retry_field(request.retry)
     durations = {
+        "queueTimeoutSeconds": request.queue_timeout_seconds,
         "startDeadlineSeconds": request.start_deadline_seconds,
         "timeoutSeconds": request.timeout_seconds,
         "ttlSecondsAfterFinished": request.ttl_seconds,
@@ -227,6 +245,18 @@ def _as_template(key: str) -> str:
 def _door(taskrun: TaskRun) -> Door:
     named = taskrun.annotations.get(DOOR_ANNOTATION)
     return Door(named) if named in set(Door) else Door.KUBECTL
+
+
+def _retry(asked: Mapping[str, Any] | None) -> Retry | None:
+    if asked is None:
+        return None
+    default, backoff = Retry(), asked.get("backoff") or {}
+    return Retry(
+        limit=int(asked.get("limit", 0)),
+        initial_seconds=float(backoff.get("initialSeconds", default.initial_seconds)),
+        max_seconds=float(backoff.get("maxSeconds", default.max_seconds)),
+        causes=tuple(map(RetryCause, asked.get("causes", default.causes))),
+    )
 
 
 def _seconds(value: Any) -> float | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from singletrack.custom_resource import MAX_REASON_LENGTH
 from singletrack.custom_resource.fields import Field, Rule, text, whole_number
+from singletrack.custom_resource.retry_field import RETRY
 from singletrack.locks import OnLost
 from singletrack.policies import Policy
 from singletrack.run import PRIORITIES, CancelMode
@@ -19,7 +20,7 @@ MAX_WAITING = 10_000
 MOST_SECONDS = 30 * 86_400
 MOST_TTL_SECONDS = 365 * 86_400
 
-_FIXED = ("queue", "lock", "startDeadlineSeconds", "timeoutSeconds")
+_FIXED = ("queue", "lock", "retry", "queueTimeoutSeconds", "startDeadlineSeconds", "timeoutSeconds")
 """Optional fields that may be left out, but not changed, added or removed later."""
 
 
@@ -182,7 +183,15 @@ SPEC = Field(
             default=0,
         ),
         LOCK,
+        RETRY,
         CANCEL,
+        whole_number(
+            "queueTimeoutSeconds",
+            "How long the run may wait for its lock; then it ends as Expired. If it is left out, "
+            "there is no limit.",
+            1,
+            MOST_SECONDS,
+        ),
         whole_number(
             "startDeadlineSeconds",
             "How long the run may wait for a worker, once it holds its lock, or for its task to be "
@@ -193,7 +202,8 @@ SPEC = Field(
         ),
         whole_number(
             "timeoutSeconds",
-            "How long the task's code may run before it is stopped; the run then ends as TimedOut. "
+            "How long the task's code may run, in each attempt, before it is stopped; the run then "
+            "ends as TimedOut. "
             "If it is left out, the task decides, else there is no limit.",
             1,
             MOST_SECONDS,

@@ -29,6 +29,11 @@ class Standing:
         return self.phase is Phase.SUCCEEDED
 
     @property
+    def backing_off(self) -> bool:
+        """Whether an attempt has failed and the next one has not been started."""
+        return self.phase is Phase.STARTING and self.run is not None and self.run.backing_off
+
+    @property
     def joined(self) -> bool:
         """Whether the outcome is that of another run, which may be still to come."""
         return self.phase is Phase.JOINED
@@ -93,6 +98,8 @@ def _plain_words(run: Run) -> tuple[str, str]:
         case State.QUEUED:
             held = f", held by {run.holder}" if run.holder else ""
             return "WaitingForLock", f"waits for the lock {run.spec.lock!r}{held}"
+        case State.READY | State.CLAIMED if run.backing_off:
+            return "BackingOff", f"attempt {run.attempt} has failed; the next one comes later"
         case State.READY | State.CLAIMED:
             return "WaitingForWorker", f"holds the lock {run.spec.lock!r}, waits for a worker"
         case State.RUNNING:

@@ -45,7 +45,9 @@ def build(taskrun: TaskRun, standing: Standing, now: datetime) -> dict[str, Any]
     if stored.inline:
         status["result"] = stored.value
     if standing.terminal and not standing.succeeded and not standing.joined:
-        status["error"] = _error(standing)
+        status["error"] = _error(standing.reason, standing.message, run)
+    elif run and run.failure and not standing.terminal:
+        status["error"] = _error(run.failure.reason, run.failure.message, run)
     return status
 
 
@@ -91,12 +93,9 @@ def _progress(run: Run) -> dict[str, Any]:
     return shown
 
 
-def _error(standing: Standing) -> dict[str, str]:
-    error = {
-        "reason": clip_word(standing.reason),
-        "message": clip(standing.message, MAX_MESSAGE_LENGTH),
-    }
-    failure = standing.run.failure if standing.run else None
+def _error(reason: str, message: str, run: Run | None) -> dict[str, str]:
+    error = {"reason": clip_word(reason), "message": clip(message, MAX_MESSAGE_LENGTH)}
+    failure = run.failure if run else None
     if failure and failure.error_type:
         error["type"] = clip(failure.error_type, _LONGEST_NAME)
     if failure and failure.traceback:

@@ -101,7 +101,7 @@ PROGRESS = Field(
 
 ERROR = Field(
     name="error",
-    text="Why the run did not succeed.",
+    text="Why the run did not succeed; while it lives, why its last attempt did not.",
     type="object",
     fields=(
         text("reason", "The cause in one stable word.", 128),
@@ -130,10 +130,10 @@ STATUS = Field(
         ),
         CONDITIONS,
         text("runID", "The run's id in the ledger: the TaskRun's UID, once it is recorded.", 64),
-        whole_number("attempt", "How many times the task's code was started.", 0, 1000),
+        whole_number("attempt", "How many times the task's code was started.", 0, _MOST),
         text("worker", "The worker that executes or executed it.", 253),
         LOCK,
-        time("startTime", "When the task's code was started."),
+        time("startTime", "When the task's code was started, in its last attempt."),
         time("completionTime", "When the run ended. From then on nothing changes any more."),
         PROGRESS,
         Field(

@@ -20,7 +20,7 @@ class LateBase(Task):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"acks_late": True}, "`acks_late=True`: code that has started is never started again"),
+        ({"acks_late": True}, "`acks_late=True`: code that has started is not started again"),
         ({"base": LateBase}, "`acks_late=True`"),
         ({"reject_on_worker_lost": True}, "look for the outcome Lost"),
         ({"retry_on_worker_lost": True}, "look for the outcome Lost"),

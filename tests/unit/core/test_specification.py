@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from singletrack.lifecycle import TERMINAL
+from singletrack.lifecycle import TERMINAL, State
 from singletrack.locks import OnLost
 from singletrack.policies import Policy
+from singletrack.retries import Retry, RetryCause
 from singletrack.run import Door, Failure, Outcome, RunSpec
 from singletrack.specification import (
     LARGEST,
@@ -24,6 +25,13 @@ json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | text,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
     max_leaves=5,
+)
+retries = st.builds(
+    Retry,
+    limit=st.integers(0, 100),
+    initial_seconds=st.floats(0, 86_400),
+    max_seconds=st.floats(0, 86_400),
+    causes=st.lists(st.sampled_from(RetryCause), unique=True).map(tuple),
 )
 specs = st.builds(
     RunSpec,
@@ -45,6 +53,8 @@ specs = st.builds(
     ttl_seconds=st.floats(0, 1e6),
     requested_by=text,
     on_lost=st.sampled_from(OnLost),
+    soft_timeout_seconds=seconds,
+    retry=retries,
 )
 failures = st.builds(Failure, reason=text, message=text, error_type=text, traceback=text)
 outcomes = st.builds(
@@ -52,6 +62,11 @@ outcomes = st.builds(
     state=st.sampled_from(sorted(TERMINAL)),
     result=st.none() | text,
     failure=st.none() | failures,
+) | st.builds(
+    Outcome,
+    state=st.just(State.FAILED),
+    failure=failures,
+    retry_after_seconds=st.floats(0, 1e6),
 )
 
 

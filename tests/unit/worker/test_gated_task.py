@@ -72,7 +72,7 @@ CANVAS = {
     "chunks": lambda pay, plain: pay.chunks([(1,), (2,)], 1),
     "replace": lambda pay, plain: pay.replace(plain.s()),
     "add_to_chord": lambda pay, plain: pay.add_to_chord(plain.s()),
-    "retry": lambda pay, plain: pay.retry(),
+    "retry": lambda pay, plain: pay.retry(args=(2,)),
     "pickle": lambda pay, plain: pay.apply_async((1,), serializer="pickle"),
 }
 

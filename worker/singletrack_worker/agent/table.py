@@ -179,8 +179,9 @@ class Table:
         """The ledger knows, and has ended the run so if it was the report that ended it."""
         binding = self._bindings.pop(nonce, None)
         self._failures.pop(nonce, None)
-        if binding and binding.grant and state in TERMINAL:
-            outcome = replace(binding.outcome(), state=state)
+        if binding and binding.grant and state:
+            ended = state if state in TERMINAL else binding.outcome().state  # or it is tried again
+            outcome = replace(binding.outcome(), state=ended)
             self.memory.keep(binding.grant, binding.spec, write_outcome(outcome), now)
 
     def cannot_place(self, nonce: str) -> bool:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from singletrack.adapters.memory.counters import Counters
+from singletrack.adapters.memory.granting import describe_grant
 from singletrack.errors import LedgerRefused
 from singletrack.lifecycle import OWNING, TERMINAL, State, may_become
 from singletrack.operations import Grant, Pause
@@ -27,6 +28,10 @@ def to_ms(seconds: float) -> int:
     return round(seconds * 1000)
 
 
+def from_time(time: datetime) -> int:
+    return round(time.timestamp() * 1000)
+
+
 def to_time(ms: int) -> datetime:
     return datetime.fromtimestamp(ms / 1000, UTC)
 
@@ -38,6 +43,8 @@ class Record:
     run: Run
     push: bool
     """Whether its message goes to the broker's list in the step that makes it READY."""
+    retried: tuple[str, State] | None = None
+    """The nonce of the latest attempt that another one follows, and how it ended."""
     claims: int = 0
     """How often it was given to a worker."""
     rank: int = 0
@@ -211,6 +218,11 @@ class Book:
         if record.run.spec.name:
             record.unshown = len(self.changes)
 
+    def opens_at(self, record: Record) -> int:
+        """From when on a READY run may be started: now, or after the pause before an attempt."""
+        not_before = record.run.not_before
+        return max(self.now, from_time(not_before) if not_before else 0)
+
     def park(self, record: Record) -> None:
         """Hold a READY run back: no message, no deadline."""
         record.deadline = None
@@ -218,8 +230,8 @@ class Book:
 
     def make_due(self, record: Record) -> None:
         """Have a READY run published as soon as somebody looks, with a whole start deadline."""
-        record.deadline = self._limit(record.run.spec.start_deadline_seconds)
-        record.due_at = self.now
+        record.due_at = self.opens_at(record)
+        record.deadline = record.due_at + to_ms(record.run.spec.start_deadline_seconds)
 
     def push(self, record: Record) -> None:
         spec = record.run.spec
@@ -232,7 +244,8 @@ class Book:
         match record.run.state:
             case State.QUEUED:
                 record.rank = rank_of(record.run)
-                record.deadline = self._limit(spec.queue_timeout_seconds)
+                if not record.run.attempt:
+                    record.deadline = self._limit(spec.queue_timeout_seconds)
             case State.READY:
                 self.change(record, ready_at=to_time(self.now), nonce="", publications=0)
                 self.change(record, suspect_at=None)
@@ -248,7 +261,7 @@ class Book:
 
     def _send(self, record: Record) -> None:
         self.make_due(record)
-        if record.push:
+        if record.push and record.due_at == self.now:
             record.due_at = self.now + REPUBLISH_MS
             self.change(record, publications=1)
             self.push(record)
@@ -259,6 +272,10 @@ class Book:
     def _begin(self, record: Record) -> None:
         run, at = record.run, to_time(self.now)
         self.change(record, started_at=at, attempt=run.attempt + 1, ready_at=run.ready_at or at)
+        if run.not_before:
+            self.change(record, not_before=None, progress=None)
+        if run.attempt:
+            return
         self.counters.began(run.spec.task, to_ms((at - run.submitted_at).total_seconds()))
 
     def _finish(self, record: Record, before: State | None) -> None:
@@ -273,16 +290,3 @@ class Book:
 def rank_of(run: Run) -> int:
     """The moment a run came, in microseconds, earlier by what its priority is worth."""
     return run.sequence - run.spec.priority * to_ms(run.spec.priority_point_seconds) * 1000
-
-
-def describe_grant(run: Run) -> Grant:
-    """The grant of a claimed or running run."""
-    return Grant(
-        run_id=run.run_id,
-        nonce=run.nonce,
-        token=run.token,
-        lock=run.spec.lock,
-        attempt=run.attempt + (run.state is State.CLAIMED),
-        timeout_seconds=run.spec.timeout_seconds,
-        door=run.spec.door,
-    )

@@ -42,6 +42,9 @@ class Counters:
         outcome = VIEWS[end].outcome
         self._values[f"runs_finished_total|task={self._label(task)}|outcome={outcome}"] += 1
 
+    def retried(self, task: str, cause: str) -> None:
+        self._values[f"retries_total|task={self._label(task)}|cause={cause}"] += 1
+
     def claim_refused(self) -> None:
         self._values["claims_refused_total"] += 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from singletrack import operations as ops
 from singletrack.adapters.memory.book import REPUBLISH_MS, Book, Record, to_time
+from singletrack.adapters.memory.retrying import break_off
 from singletrack.adapters.memory.running import drop, hand_back
 from singletrack.lifecycle import State
 from singletrack.locks import OnLost
@@ -57,7 +58,7 @@ def expire(book: Book, op: ops.Expire) -> EndReply:
         book.note(record)
     else:
         message = "the lease of the worker ended without a word from it"
-        book.end(record, State.LOST, "WorkerLost", message)
+        break_off(book, record, State.LOST, "WorkerLost", message)
     return EndReply(verdict=Verdict.OK, state=record.run.state)
 
 
@@ -69,7 +70,7 @@ def confirm_dead(book: Book, op: ops.ConfirmDead) -> EndReply:
         return EndReply(verdict=Verdict.RECOVERING, state=record.run.state)
     if record.run.state is State.CLAIMED:
         return hand_back(book, record)
-    book.end(record, State.LOST, "WorkerLost", op.message)
+    break_off(book, record, State.LOST, "WorkerLost", op.message)
     return EndReply(verdict=Verdict.OK, state=record.run.state)
 
 
@@ -98,11 +99,12 @@ def expire_wait(book: Book, op: ops.ExpireWait) -> EndReply:
         return EndReply(verdict=Verdict.UNKNOWN)
     if record.deadline is None or record.deadline > book.now:
         return drop(book, op.run_id)
+    end = State.FAILED if record.run.attempt else State.EXPIRED
     if record.run.state is State.QUEUED:
         why = ("QueueTimeoutExceeded", "the lock was not free in time")
     else:
         why = ("StartDeadlineExceeded", "no worker took the run in time")
-    book.end(record, State.EXPIRED, *why)
+    book.end(record, end, *why)
     return EndReply(verdict=Verdict.OK, state=record.run.state)
 
 

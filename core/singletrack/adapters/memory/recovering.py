@@ -6,10 +6,12 @@ from typing import Any
 
 from singletrack import operations as ops
 from singletrack.adapters.memory.book import LEASED, Book, Record, to_time
+from singletrack.adapters.memory.retrying import end_attempt
 from singletrack.adapters.memory.running import drop
 from singletrack.adapters.memory.submitting import stored
 from singletrack.lifecycle import State
 from singletrack.operations import EndReply, Verdict
+from singletrack.retries import cause_of
 from singletrack.run import Failure
 
 
@@ -52,7 +54,7 @@ def bless(book: Book, op: ops.Bless) -> bool:
             record.provisional = False
             book.counters.finished(record.run.spec.task, record.run.state)
     for record in book.in_state(State.READY):
-        record.due_at = book.now
+        record.due_at = book.opens_at(record)
     for lock in {record.run.spec.lock for record in book.in_state(State.QUEUED)}:
         book.promote(lock)
     return True
@@ -65,12 +67,17 @@ def _is_repeated(record: Record, op: ops.Reassert) -> bool:
 
 def _end(book: Book, record: Record | None, op: ops.Reassert) -> EndReply:
     """What was executed has ended meanwhile."""
-    if record and _is_newer(record, op.grant.token):
+    if record and (_is_newer(record, op.grant.token) or _is_past(record, op)):
         return drop(book, op.grant.run_id)
+    assert op.outcome is not None, "only a run that has ended is ended here"  # noqa: S101
+    if record and _awaits_another(record, op):
+        return EndReply(verdict=Verdict.OK, state=record.run.state)
+    if record and record.run.state is State.RUNNING and record.run.nonce == op.grant.nonce:
+        end_attempt(book, record, op.outcome)
+        return EndReply(verdict=Verdict.OK, state=record.run.state)
     record = record or _written_down(book, op)
     started_at = record.run.started_at or to_time(book.now)
     book.change(record, started_at=started_at, **_claim(op))
-    assert op.outcome is not None, "only a run that has ended is ended here"  # noqa: S101
     book.conclude(record, op.outcome)
     return EndReply(verdict=Verdict.OK, state=record.run.state)
 
@@ -79,7 +86,8 @@ def _revive(book: Book, record: Record | None, op: ops.Reassert) -> EndReply:
     """What was executed still is: it takes its lock back."""
     lock = record.run.spec.lock if record else op.spec.lock
     owner = book.owner(lock)
-    if any(_is_newer(other, op.grant.token) for other in (owner, record) if other):
+    newer = any(_is_newer(other, op.grant.token) for other in (owner, record) if other)
+    if newer or (record and _is_past(record, op)):
         return drop(book, op.grant.run_id)
     if owner and owner is not record:
         _displace(book, owner, op.grant.run_id)
@@ -88,7 +96,13 @@ def _revive(book: Book, record: Record | None, op: ops.Reassert) -> EndReply:
     known = record.run.state is State.RUNNING or record.provisional
     at = record.run.started_at if known else None
     record.claims, record.provisional = 0, False
-    fields = {"failure": None, "finished_at": None, "suspect_at": None, "lease_seq": 1}
+    fields = {
+        "not_before": None,
+        "failure": None,
+        "finished_at": None,
+        "suspect_at": None,
+        "lease_seq": 1,
+    }
     started_at = at or to_time(book.now)
     book.correct(record, State.RUNNING, started_at=started_at, **fields, **_claim(op))
     book.note(record)
@@ -111,6 +125,19 @@ def _claim(op: ops.Reassert) -> dict[str, Any]:
 
 def _is_newer(record: Record, token: int) -> bool:
     return record.run.state in LEASED and record.run.token > token
+
+
+def _is_past(record: Record, op: ops.Reassert) -> bool:
+    """Whether the record knows of a later attempt."""
+    return record.run.attempt > op.grant.attempt
+
+
+def _awaits_another(record: Record, op: ops.Reassert) -> bool:
+    """Whether the attempt has failed in the record as well, and its run waits for the next one."""
+    run = record.run
+    open_ = not run.terminal and run.attempt == op.grant.attempt and run.nonce != op.grant.nonce
+    failed = op.outcome is not None and cause_of(op.outcome.state, "") is not None
+    return open_ and failed and record.retried is not None
 
 
 def _displace(book: Book, owner: Record, run_id: str) -> None:

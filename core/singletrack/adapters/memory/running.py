@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from singletrack import operations as ops
-from singletrack.adapters.memory.book import WAITING, Book, Record, describe_grant, rank_of
+from singletrack.adapters.memory.book import WAITING, Book, Record, rank_of
+from singletrack.adapters.memory.granting import describe_grant
+from singletrack.adapters.memory.retrying import break_off, end_attempt
 from singletrack.adapters.memory.submitting import record_new, stored
 from singletrack.errors import LedgerRefused
 from singletrack.lifecycle import NOT_STARTED, State, may_become
@@ -60,10 +62,13 @@ def _why_not(book: Book, record: Record) -> Verdict | None:
     """Why nobody can claim this run now, if so."""
     if not book.blessed:
         return Verdict.RECOVERING
-    if record.run.state is not State.READY:
+    ready = record.run.state is State.READY
+    if ready and book.is_parked(record):
+        return Verdict.DROP
+    if not ready or book.opens_at(record) > book.now:
         book.counters.claim_refused()
         return Verdict.DROP
-    return Verdict.DROP if book.is_parked(record) else None
+    return None
 
 
 def _granted(grant: Grant) -> StartReply:
@@ -124,8 +129,8 @@ def finish(book: Book, op: ops.Finish) -> EndReply:
     if displaced:
         book.conclude(record, outcome)
     else:
-        book.move(record, outcome.state, result=outcome.result, failure=outcome.failure)
-    return EndReply(verdict=Verdict.OK, state=outcome.state)
+        end_attempt(book, record, outcome)
+    return EndReply(verdict=Verdict.OK, state=record.run.state)
 
 
 def not_started(book: Book, op: ops.NotStarted) -> EndReply:
@@ -145,12 +150,12 @@ def child_gone(book: Book, op: ops.ChildGone) -> EndReply:
         return hand_back(book, record)
     being_stopped = cause is not Cause.FENCED and record.run.cancellation is not None
     if cause is Cause.TIMED_OUT:
-        book.end(record, State.TIMED_OUT, "Timeout", op.message)
+        break_off(book, record, State.TIMED_OUT, "Timeout", op.message)
     elif cause is Cause.CANCELLED or being_stopped:
         book.end_cancelled(record)
     else:
         reason = "OOMKilled" if cause is Cause.OUT_OF_MEMORY else "WorkerLost"
-        book.end(record, State.LOST, reason, op.message)
+        break_off(book, record, State.LOST, reason, op.message)
     return EndReply(verdict=Verdict.OK, state=record.run.state)
 
 
@@ -209,7 +214,8 @@ def _unknown_death(book: Book, op: ops.ChildGone) -> EndReply:
 
 def _too_late(book: Book, record: Record, op: ops.Finish) -> Verdict:
     run = record.run
-    if run.nonce == op.nonce and run.state is op.outcome.state:
+    last = (run.nonce, run.state), record.retried
+    if (op.nonce, op.outcome.state) in last:
         return Verdict.OK
     unsure = (not run.terminal or record.provisional) and not book.blessed
     return Verdict.RECOVERING if unsure else Verdict.DROP

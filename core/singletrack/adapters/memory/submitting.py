@@ -128,7 +128,16 @@ def joined_by(book: Book, spec: RunSpec, owner: Record | None) -> Record:
 
 def _supersede(book: Book, spec: RunSpec, reason: str, message: str) -> None:
     for waiting in book.waiting(spec.lock):
-        book.end(waiting, State.SUPERSEDED, reason, message)
+        _set_aside(book, waiting, reason, message)
+
+
+def _set_aside(book: Book, record: Record, reason: str, message: str) -> None:
+    """End a run that is not being executed and has to give its place to a newer one."""
+    if not record.run.attempt:
+        book.end(record, State.SUPERSEDED, reason, message)
+        return
+    book.change(record, cancellation=Cancellation(by=reason.lower(), reason=message))
+    book.end_cancelled(record)
 
 
 def _replacing(book: Book, spec: RunSpec, owner: Record | None, *, push: bool) -> Record:
@@ -138,7 +147,7 @@ def _replacing(book: Book, spec: RunSpec, owner: Record | None, *, push: bool) -
     if owner is None:
         return record
     if owner.run.state is State.READY:
-        book.end(owner, State.SUPERSEDED, "Replaced", message)
+        _set_aside(book, owner, "Replaced", message)
     elif owner.run.cancellation is None:
         book.change(owner, cancellation=Cancellation(by="replaced", reason=message))
         book.note(owner)

@@ -38,9 +38,9 @@ def finish(op: ops.Finish) -> list[str]:
 
 
 def outcome(outcome: Outcome | None) -> list[str]:
-    """What `note_outcome` of the functions reads; no outcome is seven empty texts."""
+    """What `note_outcome` of the functions reads; no outcome is eight empty texts."""
     if outcome is None:
-        return [""] * 7
+        return [""] * 8
     result = ["", ""] if outcome.result is None else ["1", outcome.result]
     failure = outcome.failure
     why = (
@@ -48,7 +48,7 @@ def outcome(outcome: Outcome | None) -> list[str]:
         if failure
         else [""] * 4
     )
-    return [outcome.state, *result, *why]
+    return [outcome.state, *result, *why, records.to_ms(outcome.retry_after_seconds)]
 
 
 def celery_meta(op: ops.Finish) -> str:

@@ -15,7 +15,7 @@ from importlib.resources import files
 from singletrack.lifecycle import OWNING, TRANSITIONS, VIEWS
 from singletrack.metrics import HISTOGRAMS
 
-VERSION = 2
+VERSION = 3
 NAME = f"singletrack_v{VERSION}"
 #: What operations share, in this order; every other file is an operation.
 _SHARED = ("prelude.lua", "claiming.lua", "ending.lua", "pausing.lua", "deciding.lua")

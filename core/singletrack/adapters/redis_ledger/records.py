@@ -12,6 +12,7 @@ from singletrack.lifecycle import State
 from singletrack.locks import OnLost
 from singletrack.operations import Pause
 from singletrack.policies import Policy
+from singletrack.retries import Retry, RetryCause
 from singletrack.run import Cancellation, Door, Failure, Progress, Run, RunSpec, encode_json
 
 #: Fields a listing leaves out.
@@ -24,7 +25,7 @@ LIST_FIELDS = (
     "lease_seq", "publications", "cancel_by", "cancel_reason", "cancel_grace_ms", "progress",
     "holder_id", "holder_name",
     "failure_reason", "failure_message", "failure_type", "submitted_at", "ready_at", "started_at",
-    "finished_at", "on_lost", "suspect_at",
+    "finished_at", "on_lost", "suspect_at", "soft_timeout_ms", "retry", "not_before",
 )  # fmt: skip
 
 Fields = Mapping[str, str]
@@ -40,13 +41,15 @@ def spec_fields(spec: RunSpec) -> list[str]:
         "name": spec.name,
         "door": spec.door,
         "priority": str(spec.priority),
-        "point_ms": _ms(spec.priority_point_seconds),
+        "point_ms": to_ms(spec.priority_point_seconds),
         "queue": spec.queue,
         "envelope": spec.envelope,
-        "timeout_ms": _ms(spec.timeout_seconds),
-        "start_deadline_ms": _ms(spec.start_deadline_seconds),
-        "queue_timeout_ms": _ms(spec.queue_timeout_seconds),
-        "ttl_ms": _ms(spec.ttl_seconds),
+        "timeout_ms": to_ms(spec.timeout_seconds),
+        "soft_timeout_ms": to_ms(spec.soft_timeout_seconds),
+        "retry": _write_retry(spec.retry),
+        "start_deadline_ms": to_ms(spec.start_deadline_seconds),
+        "queue_timeout_ms": to_ms(spec.queue_timeout_seconds),
+        "ttl_ms": to_ms(spec.ttl_seconds),
         "max_queue": "" if spec.max_queue is None else str(spec.max_queue),
         "requested_by": spec.requested_by,
         "on_lost": spec.on_lost,
@@ -76,6 +79,7 @@ def read_run(run_id: str, fields: Fields) -> Run:
         ready_at=_time(fields.get("ready_at")),
         started_at=_time(fields.get("started_at")),
         finished_at=_time(fields.get("finished_at")),
+        not_before=_time(fields.get("not_before")),
         suspect_at=_time(fields.get("suspect_at")),
     )
 
@@ -97,6 +101,8 @@ def _read_spec(run_id: str, fields: Fields) -> RunSpec:
         queue=fields.get("queue") or "",
         envelope=fields.get("envelope") or "",
         timeout_seconds=_seconds(fields.get("timeout_ms")),
+        soft_timeout_seconds=_seconds(fields.get("soft_timeout_ms")),
+        retry=_read_retry(fields.get("retry")),
         start_deadline_seconds=_seconds(fields.get("start_deadline_ms")) or 0.0,
         queue_timeout_seconds=_seconds(fields.get("queue_timeout_ms")),
         ttl_seconds=_seconds(fields.get("ttl_ms")) or 0.0,
@@ -130,6 +136,26 @@ def write_progress(progress: Progress) -> str:
     return encode_json([progress.current, progress.total, progress.message])
 
 
+def _write_retry(retry: Retry) -> str:
+    """Limit, pauses in ms, causes: what `next_attempt` reads; empty for the default."""
+    if retry == Retry():
+        return ""
+    pauses = f"{to_ms(retry.initial_seconds)} {to_ms(retry.max_seconds)}"
+    return f"{retry.limit} {pauses} {','.join(retry.causes)}"
+
+
+def _read_retry(text: str | None) -> Retry:
+    if not text:
+        return Retry()
+    limit, initial, most, causes = text.split(" ")
+    return Retry(
+        limit=int(limit),
+        initial_seconds=int(initial) / 1000,
+        max_seconds=int(most) / 1000,
+        causes=tuple(map(RetryCause, filter(None, causes.split(",")))),
+    )
+
+
 def _read_progress(fields: Fields) -> Progress | None:
     if not fields.get("progress"):
         return None
@@ -154,7 +180,8 @@ def _read_failure(fields: Fields) -> Failure | None:
     )
 
 
-def _ms(seconds: float | None) -> str:
+def to_ms(seconds: float | None) -> str:
+    """A duration as the record stores it, the empty text for none."""
     return "" if seconds is None else str(round(seconds * 1000))
 
 

@@ -15,7 +15,7 @@ register('bless', {}, function(args)
   end
   redis.call('DEL', P .. 'provisional')
   for _, id in ipairs(redis.call('ZRANGE', P .. 'due', 0, -1)) do
-    redis.call('ZADD', P .. 'due', int(now()), id)
+    redis.call('ZADD', P .. 'due', int(opens_at(fetch(id), now())), id)
   end
   for _, lock in ipairs(redis.call('SMEMBERS', P .. 'waiting')) do promote(lock) end
   return 1

@@ -10,11 +10,11 @@ register('child_gone', { 'allow-oom' }, function(args)
   if r.state == 'CLAIMED' then
     hand_back(r)
   elseif cause == 'TIMED_OUT' then
-    fail(r, 'TIMED_OUT', 'Timeout', message)
+    break_off(r, 'TIMED_OUT', 'Timeout', message)
   elseif cause == 'CANCELLED' or (cause ~= 'FENCED' and r.cancel_by ~= '') then
     end_cancelled(r)
   else
-    fail(r, 'LOST', cause == 'OUT_OF_MEMORY' and 'OOMKilled' or 'WorkerLost', message)
+    break_off(r, 'LOST', cause == 'OUT_OF_MEMORY' and 'OOMKilled' or 'WorkerLost', message)
   end
   return { 'OK', r.state }
 end)

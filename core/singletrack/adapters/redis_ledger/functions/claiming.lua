@@ -13,7 +13,8 @@ end
 
 local function describe_grant(r)
   local attempt = number(r, 'attempt') + (r.state == 'CLAIMED' and 1 or 0)
-  return { 'OK', r.state, r.nonce, r.token, r.lock, int(attempt), r.timeout_ms, r.door }
+  return { 'OK', r.state, r.nonce, r.token, r.lock, int(attempt), r.timeout_ms, r.door,
+    r.soft_timeout_ms }
 end
 
 -- Whether the lock is still this run's: a server that evicts may have lost that, and given it away.
@@ -21,4 +22,6 @@ local function owns_its_lock(r)
   return redis.call('HGET', lock_key(r.lock), 'owner') == r.id
 end
 
-local function may_claim(r) return r.state == 'READY' and owns_its_lock(r) end
+local function may_claim(r)
+  return r.state == 'READY' and opens_at(r, 0) <= now() and owns_its_lock(r)
+end

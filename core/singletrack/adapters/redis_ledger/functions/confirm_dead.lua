@@ -5,6 +5,6 @@ register('confirm_dead', { 'allow-oom' }, function(args)
   local r = fetch(args[1])
   if not leased_by(r, args[2]) then return { 'DROP', r and r.state or '' } end
   if not is_blessed() then return { 'RECOVERING', r.state } end
-  if r.state == 'CLAIMED' then hand_back(r) else fail(r, 'LOST', 'WorkerLost', args[3]) end
+  if r.state == 'CLAIMED' then hand_back(r) else break_off(r, 'LOST', 'WorkerLost', args[3]) end
   return { 'OK', r.state }
 end)

@@ -17,7 +17,7 @@ register('expire', { 'allow-oom' }, function(args)
     count('locks_suspect')
     emit(r)
   else
-    fail(r, 'LOST', 'WorkerLost', 'the lease of the worker ended without a word from it')
+    break_off(r, 'LOST', 'WorkerLost', 'the lease of the worker ended without a word from it')
   end
   return { 'OK', r.state }
 end)

@@ -9,7 +9,8 @@ register('expire_wait', {}, function(args)
   if r.state == 'QUEUED' then
     fail(r, 'EXPIRED', 'QueueTimeoutExceeded', 'the lock was not free in time')
   else
-    fail(r, 'EXPIRED', 'StartDeadlineExceeded', 'no worker took the run in time')
+    local to = number(r, 'attempt') > 0 and 'FAILED' or 'EXPIRED'
+    fail(r, to, 'StartDeadlineExceeded', 'no worker took the run in time')
   end
   return { 'OK', r.state }
 end)

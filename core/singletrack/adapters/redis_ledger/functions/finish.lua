@@ -11,7 +11,8 @@ end
 
 -- Somebody who does not hold the claim, as far as the record knows.
 local function answer_stranger(r, nonce, state)
-  if r.nonce == nonce and r.state == state then return { 'OK', r.state } end
+  local repeated = (r.nonce == nonce and r.state == state) or r.retried == nonce .. ' ' .. state
+  if repeated then return { 'OK', r.state } end
   local unsure = (TRANSITIONS[r.state] or r.provisional ~= '') and not is_blessed()
   return { unsure and 'RECOVERING' or 'DROP', r.state }
 end
@@ -24,12 +25,12 @@ register('finish', { 'allow-oom' }, function(args)
   if not TRANSITIONS[displaced and 'RUNNING' or r.state][state] then
     error('a run cannot go from ' .. r.state .. ' to ' .. state)
   end
-  tell_celery(r, args[10])
   if displaced then
     conclude(r, args, 3)
   else
     note_outcome(r, args, 3)
-    move(r, state)
+    end_attempt(r, state, args[6], args[10])
   end
+  if not TRANSITIONS[r.state] then tell_celery(r, args[11]) end
   return { 'OK', r.state }
 end)

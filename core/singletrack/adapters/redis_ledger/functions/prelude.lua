@@ -56,7 +56,7 @@ local CORE = {
   'policy', 'max_queue', 'priority', 'point_ms', 'queue', 'push', 'timeout_ms', 'start_deadline_ms',
   'queue_timeout_ms', 'ttl_ms', 'attempt', 'claims', 'publications', 'nonce', 'token', 'lease_seq',
   'cancel_by', 'cancel_reason', 'cancel_grace_ms', 'submitted_at', 'ready_at', 'started_at',
-  'on_lost', 'suspect_at', 'provisional',
+  'on_lost', 'suspect_at', 'provisional', 'soft_timeout_ms', 'retry', 'not_before', 'retried',
 }
 
 -- The record's small fields, missing ones as ''; nil when there is no record.
@@ -139,7 +139,7 @@ end
 
 local function measure(r, to, at)
   if r.state ~= '' then count('runs|state=' .. r.state, -1) end
-  if to == 'RUNNING' then
+  if to == 'RUNNING' and number(r, 'attempt') == 0 then
     observe('run_wait_seconds', '|task=' .. known_task(r), at - number(r, 'submitted_at'))
   end
   if TRANSITIONS[to] then
@@ -198,6 +198,9 @@ local function leave(r)
   redis.call('ZREM', P .. 'deadlines', r.id)
 end
 
+-- From when on a READY run may be started: at once, or after the pause before another attempt.
+local function opens_at(r, at) return math.max(at, number(r, 'not_before')) end
+
 local function limit(r, field, at)
   if r[field] ~= '' then redis.call('ZADD', P .. 'deadlines', int(at + r[field]), r.id) end
 end
@@ -219,16 +222,17 @@ local enter = {
     end
     redis.call('ZADD', list, int(score), r.id)
     redis.call('SADD', P .. 'waiting', r.lock)
-    limit(r, 'queue_timeout_ms', at)
+    if number(r, 'attempt') == 0 then limit(r, 'queue_timeout_ms', at) end
   end,
   READY = function(r, at)
     redis.call('HSET', lock_key(r.lock), 'owner', r.id)
-    change(r, 'ready_at', at, 'nonce', '', 'publications', r.push == '1' and 1 or 0,
-      'suspect_at', '')
+    local opens = opens_at(r, at)
+    local sent = r.push == '1' and opens == at
+    change(r, 'ready_at', at, 'nonce', '', 'publications', sent and 1 or 0, 'suspect_at', '')
     if is_paused('queue', r.queue) then return park(r, at) end
-    limit(r, 'start_deadline_ms', at)
-    if r.push == '1' then push(r) end
-    redis.call('ZADD', P .. 'due', int(r.push == '1' and at + REPUBLISH_MS or at), r.id)
+    limit(r, 'start_deadline_ms', opens)
+    if sent then push(r) end
+    redis.call('ZADD', P .. 'due', int(sent and at + REPUBLISH_MS or opens), r.id)
   end,
   CLAIMED = function(r, at)
     redis.call('SADD', P .. 'leased', r.id)
@@ -238,6 +242,7 @@ local enter = {
     redis.call('SADD', P .. 'leased', r.id)
     redis.call('HSET', lock_key(r.lock), 'owner', r.id, 'token', r.token)
     if r.ready_at == '' then change(r, 'ready_at', at) end
+    if r.not_before ~= '' then change(r, 'not_before', '', 'progress', '') end
     change(r, 'started_at', at, 'attempt', number(r, 'attempt') + 1)
   end,
   TERMINAL = function(r, at)

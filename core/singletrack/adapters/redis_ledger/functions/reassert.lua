@@ -4,7 +4,7 @@
 --       `note_outcome`; its state is '' while the run lives), then the record's fields
 -- reply verdict, state
 
-local OUTCOME, FIELDS = 10, 17
+local OUTCOME, FIELDS = 10, 18
 
 local function blank_record(id, args)
   local r = blank(id, args, FIELDS)
@@ -29,6 +29,7 @@ local function displace(other, id)
     enter.QUEUED(other, now())
   else
     correct(other, 'LOST')
+    forget_failure(other)
     change(other, 'provisional', '1', 'failure_reason', 'WorkerLost',
       'failure_message', 'run ' .. id .. ' had taken the lock before the restart')
     redis.call('SADD', P .. 'provisional', other.id)
@@ -47,9 +48,26 @@ local function is_newer(r, token)
   return leased and number(r, 'token') > tonumber(token)
 end
 
+-- Whether an open record knows more of the run than an agent that tells of this claim.
+local function is_past(r, args) return number(r, 'attempt') > tonumber(args[4]) end
+
+-- Whether the attempt has failed in the record as well, and its run waits for the next one.
+local function awaits_another(r, args)
+  local same = number(r, 'attempt') == tonumber(args[4]) and r.nonce ~= args[2]
+  return same and r.retried ~= '' and CAUSES[args[OUTCOME]]
+end
+
 local function end_it(r, args)
-  if r and TRANSITIONS[r.state] and is_newer(r, args[3]) then return { 'DROP', r.state } end
   local known = r ~= nil
+  local open = known and TRANSITIONS[r.state]
+  if open and is_newer(r, args[3]) then return { 'DROP', r.state } end
+  if open and awaits_another(r, args) then return { 'OK', r.state } end
+  if known and is_past(r, args) then return { 'DROP', r.state } end
+  if leased_by(r, args[2]) and r.state == 'RUNNING' then
+    note_outcome(r, args, OUTCOME)
+    end_attempt(r, args[OUTCOME], args[OUTCOME + 3], args[OUTCOME + 7])
+    return { 'OK', r.state }
+  end
   r = r or blank_record(args[1], args)
   claim_as(r, args)
   if known and r.started_at == '' then change(r, 'started_at', now()) end
@@ -72,11 +90,12 @@ local function revive(r, args)
     change(r, 'started_at', now())
   end
   claim_as(r, args)
+  forget_failure(r)
   if r.suspect_at ~= '' then
     count('locks_suspect', -1)
     change(r, 'suspect_at', '')
   end
-  change(r, 'state', 'RUNNING', 'lease_seq', 1)
+  change(r, 'state', 'RUNNING', 'lease_seq', 1, 'not_before', '')
   redis.call('HSET', lock_key(r.lock), 'owner', r.id, 'token', args[3])
   redis.call('SADD', P .. 'leased', r.id)
   emit(r)
@@ -92,7 +111,7 @@ register('reassert', {}, function(args)
   if is_blessed() or over then return { 'DROP', r and r.state or '' } end
   if args[OUTCOME] ~= '' then return end_it(r, args) end
   local other = other_owner(r and r.lock or args[7], id)
-  if is_newer(other, args[3]) or is_newer(r, args[3]) then
+  if is_newer(other, args[3]) or is_newer(r, args[3]) or (r and is_past(r, args)) then
     return { 'DROP', r and r.state or '' }
   end
   if other then displace(other, id) end

@@ -5,8 +5,10 @@ register('resume_queue', {}, function(args)
   if resume('queue', args[1]) == 0 then return 0 end
   local parked = P .. 'parked:' .. args[1]
   for _, id in ipairs(redis.call('ZRANGE', parked, 0, -1)) do
-    redis.call('ZADD', P .. 'due', int(now()), id)
-    limit(fetch(id), 'start_deadline_ms', now())
+    local r = fetch(id)
+    local opens = opens_at(r, now())
+    redis.call('ZADD', P .. 'due', int(opens), id)
+    limit(r, 'start_deadline_ms', opens)
   end
   redis.call('DEL', parked)
   return 1

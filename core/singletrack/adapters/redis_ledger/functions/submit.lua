@@ -4,7 +4,7 @@
 
 local function supersede(r, reason, message)
   for _, waiting in ipairs(waiting_for(r.lock)) do
-    fail(fetch(waiting), 'SUPERSEDED', reason, message)
+    set_aside(fetch(waiting), reason, message)
   end
 end
 
@@ -36,7 +36,7 @@ local function replace(r, seen)
   move(r, 'QUEUED')
   if not holder then return end
   if holder.state == 'READY' then
-    fail(holder, 'SUPERSEDED', 'Replaced', message)
+    set_aside(holder, 'Replaced', message)
   elseif holder.cancel_by == '' then
     change(holder, 'cancel_by', 'replaced', 'cancel_reason', message, 'cancel_grace_ms', 30000)
     emit(holder)
