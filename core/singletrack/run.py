@@ -67,8 +67,6 @@ class RunSpec:
     """The ready-made broker message; empty when the run must never be published by us."""
     timeout_seconds: float | None = None
     """How long user code may run, in each attempt."""
-    soft_timeout_seconds: float | None = None
-    """After how long an exception tells user code to come to its end."""
     retry: Retry = NO_RETRY
     """When a failed attempt is followed by another one."""
     start_deadline_seconds: float = 300.0

@@ -55,7 +55,6 @@ class Grant:
     """The attempt this grant would start."""
     timeout_seconds: float | None = None
     door: Door = Door.PRODUCER
-    soft_timeout_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,17 @@ def test_a_run_whose_lock_is_another_ones_does_not_start_by_its_claim(ledger: On
     assert ledger.start("a", grant.nonce).verdict is Verdict.DROP
 
 
+def test_a_run_whose_record_is_lost_does_not_keep_the_others_from_their_lock(
+    ledger: OnServer,
+) -> None:
+    grant = ledger.running("a")
+    for run_id in ("lost", "b"):
+        ledger.submit(run_id)
+    assert ledger.client.delete(f"{ledger.keys.base}run:lost") == 1
+    assert ledger.finish(grant).verdict is Verdict.OK
+    assert ledger.lock() == ops.LockStatus(key=LOCK, owner="b", token=0)
+
+
 def test_a_run_whose_record_is_lost_is_not_listed_for_ever(ledger: OnServer) -> None:
     ledger.finished("a", ttl_seconds=0.0)
     assert ledger.client.delete(f"{ledger.keys.base}run:a") == 1

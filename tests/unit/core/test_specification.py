@@ -53,7 +53,6 @@ specs = st.builds(
     ttl_seconds=st.floats(0, 1e6),
     requested_by=text,
     on_lost=st.sampled_from(OnLost),
-    soft_timeout_seconds=seconds,
     retry=retries,
 )
 failures = st.builds(Failure, reason=text, message=text, error_type=text, traceback=text)

@@ -17,5 +17,4 @@ def describe_grant(run: Run) -> Grant:
         attempt=run.attempt + (run.state is State.CLAIMED),
         timeout_seconds=run.spec.timeout_seconds,
         door=run.spec.door,
-        soft_timeout_seconds=run.spec.soft_timeout_seconds,
     )

@@ -25,7 +25,7 @@ LIST_FIELDS = (
     "lease_seq", "publications", "cancel_by", "cancel_reason", "cancel_grace_ms", "progress",
     "holder_id", "holder_name",
     "failure_reason", "failure_message", "failure_type", "submitted_at", "ready_at", "started_at",
-    "finished_at", "on_lost", "suspect_at", "soft_timeout_ms", "retry", "not_before",
+    "finished_at", "on_lost", "suspect_at", "retry", "not_before",
 )  # fmt: skip
 
 Fields = Mapping[str, str]
@@ -45,7 +45,6 @@ def spec_fields(spec: RunSpec) -> list[str]:
         "queue": spec.queue,
         "envelope": spec.envelope,
         "timeout_ms": to_ms(spec.timeout_seconds),
-        "soft_timeout_ms": to_ms(spec.soft_timeout_seconds),
         "retry": _write_retry(spec.retry),
         "start_deadline_ms": to_ms(spec.start_deadline_seconds),
         "queue_timeout_ms": to_ms(spec.queue_timeout_seconds),
@@ -101,7 +100,6 @@ def _read_spec(run_id: str, fields: Fields) -> RunSpec:
         queue=fields.get("queue") or "",
         envelope=fields.get("envelope") or "",
         timeout_seconds=_seconds(fields.get("timeout_ms")),
-        soft_timeout_seconds=_seconds(fields.get("soft_timeout_ms")),
         retry=_read_retry(fields.get("retry")),
         start_deadline_seconds=_seconds(fields.get("start_deadline_ms")) or 0.0,
         queue_timeout_seconds=_seconds(fields.get("queue_timeout_ms")),

@@ -45,7 +45,7 @@ def forecast(_op: Any, reply: list[Any]) -> ops.Forecast:
 
 
 def read_grant(run_id: str, reply: list[str]) -> ops.Grant:
-    _ok, _state_now, nonce, token, lock, attempt, timeout_ms, door, soft_ms = reply
+    _ok, _state_now, nonce, token, lock, attempt, timeout_ms, door = reply
     return ops.Grant(
         run_id=run_id,
         nonce=nonce,
@@ -54,7 +54,6 @@ def read_grant(run_id: str, reply: list[str]) -> ops.Grant:
         attempt=int(attempt),
         timeout_seconds=int(timeout_ms) / 1000 if timeout_ms else None,
         door=Door(door),
-        soft_timeout_seconds=int(soft_ms) / 1000 if soft_ms else None,
     )
 
 

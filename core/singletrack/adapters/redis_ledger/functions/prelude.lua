@@ -56,7 +56,7 @@ local CORE = {
   'policy', 'max_queue', 'priority', 'point_ms', 'queue', 'push', 'timeout_ms', 'start_deadline_ms',
   'queue_timeout_ms', 'ttl_ms', 'attempt', 'claims', 'publications', 'nonce', 'token', 'lease_seq',
   'cancel_by', 'cancel_reason', 'cancel_grace_ms', 'submitted_at', 'ready_at', 'started_at',
-  'on_lost', 'suspect_at', 'provisional', 'soft_timeout_ms', 'retry', 'not_before', 'retried',
+  'on_lost', 'suspect_at', 'provisional', 'retry', 'not_before', 'retried',
 }
 
 -- The record's small fields, missing ones as ''; nil when there is no record.
@@ -170,9 +170,16 @@ local function lock_key(name) return P .. 'lock:' .. name end
 local function promote(lock)
   if redis.call('HEXISTS', lock_key(lock), 'owner') == 1 then return false end
   if is_paused('lock', lock) then return false end
-  local first = redis.call('ZRANGE', P .. 'wait:' .. lock, 0, 0)[1]
-  if not first then return false end
-  move(fetch(first), 'READY')
+  local list = P .. 'wait:' .. lock
+  local first = redis.call('ZRANGE', list, 0, 0)[1]
+  local r = first and fetch(first)
+  while first and not r do -- the server has lost this record
+    redis.call('ZREM', list, first)
+    first = redis.call('ZRANGE', list, 0, 0)[1]
+    r = first and fetch(first)
+  end
+  if not r then return false end
+  move(r, 'READY')
   return true
 end
 
