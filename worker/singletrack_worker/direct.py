@@ -119,7 +119,7 @@ class DirectRuns:
             named = _named(self._app.tasks[message.task].run, message)
         spec = resolve(request, entry, self._defaults, named)
         expires = message.expires.isoformat() if message.expires else None
-        envelope = make_envelope(self._app, spec, expires)
+        envelope = make_envelope(self._app, spec, expires, message.headers)
         if len(envelope) > MAX_MESSAGE_BYTES:
             raise ParametersTooLarge(
                 f"the message takes {len(envelope)} bytes, the limit is {MAX_MESSAGE_BYTES}; "

@@ -108,8 +108,8 @@ class Gate:
         sent_at = self._runtime.clock.boottime()
         answer = self._ask(start)
         try:
-            asked = self._runtime.agent.bind_soon(start.run_id, start.nonce, sent_at)
             spec = _remembered(start, message)
+            asked = self._runtime.agent.bind_soon(start.run_id, start.nonce, sent_at, spec)
         finally:
             reply = answer()
         standing = self._runtime.agent.bound(asked)
@@ -119,7 +119,7 @@ class Gate:
             return self._turned_away(start, reply)
         if not self._is_watched(standing):
             return self._give_up(start)
-        self._runtime.agent.started(reply.grant, spec)
+        self._runtime.agent.started(reply.grant)
         self._recorded(start.nonce)
         failpoint("gate.started")
         return Entry(grant=reply.grant)

@@ -56,8 +56,8 @@ class Agent:
     def __init__(self, clock: Clock) -> None:
         self.clock, self.table, self.dead = clock, Table(RULES), False
 
-    def bind_soon(self, run_id, nonce, sent_at):
-        asked = Bind(run_id=run_id, nonce=nonce, sent_at=sent_at)
+    def bind_soon(self, run_id, nonce, sent_at, spec=""):
+        asked = Bind(run_id=run_id, nonce=nonce, sent_at=sent_at, spec=spec)
         return self.table.bind(os.getpid(), asked, self.clock.now)
 
     def bound(self, asked):
@@ -65,8 +65,8 @@ class Agent:
             raise AgentError("the lease agent is gone")
         return asked
 
-    def started(self, grant, spec):
-        self.table.start(os.getpid(), Started(grant=grant, spec=spec), self.clock.now)
+    def started(self, grant):
+        self.table.start(os.getpid(), Started(grant=grant), self.clock.now)
 
     def left(self, nonce, outcome=""):
         self.table.left(os.getpid(), nonce, outcome, self.clock.now)

@@ -134,7 +134,7 @@ class Binding:
     grant: Grant | None = None
     """What the ledger answered; known once it is STARTED."""
     spec: str = ""
-    """The run's specification as text, once it has started; empty if it is too large to be kept."""
+    """The run's specification as text; empty if it is too large to be kept."""
     stage: Stage = Stage.BOUND
     lost: bool = False
     """Whether the ledger has said that the claim is not ours any more."""
@@ -157,8 +157,8 @@ class Binding:
 
     # --- what happens to it -------------------------------------------------------------------
 
-    def start(self, grant: Grant, spec: str, now: float) -> None:
-        self.stage, self.grant, self.spec, self.patience_until = Stage.STARTED, grant, spec, inf
+    def start(self, grant: Grant, now: float) -> None:
+        self.stage, self.grant, self.patience_until = Stage.STARTED, grant, inf
         seconds = grant.timeout_seconds
         self.timeout_at = inf if seconds is None else now + seconds
         if self.lost:

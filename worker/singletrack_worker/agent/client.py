@@ -85,29 +85,28 @@ class AgentClient:
         """Introduce a pool child; before it opens a session of its own."""
         self._ask(msg.Hello(role=Role.CHILD), Done)
 
-    def bind(self, run_id: str, nonce: str, sent_at: float) -> Bound | Refused:
+    def bind(self, run_id: str, nonce: str, sent_at: float, spec: str = "") -> Bound | Refused:
         """Ask before the run is started; nothing may run before the answer is Bound."""
-        return self.bound(self.bind_soon(run_id, nonce, sent_at))
+        return self.bound(self.bind_soon(run_id, nonce, sent_at, spec))
 
-    def bind_soon(self, run_id: str, nonce: str, sent_at: float) -> int:
+    def bind_soon(self, run_id: str, nonce: str, sent_at: float, spec: str = "") -> int:
         """Ask, and go on: the answer is waited for by `bound`.
 
-        `sent_at` is CLOCK_BOOTTIME before the start was sent for the first time.
+        `sent_at` is CLOCK_BOOTTIME before the start was sent for the first time. With `spec` the
+        agent can restore the run's record on a server that has lost it.
         """
         with self._lock, _told("Bind"):
-            return self._send(msg.Bind(run_id=run_id, nonce=nonce, sent_at=sent_at))
+            bind = msg.Bind(run_id=run_id, nonce=nonce, sent_at=sent_at, spec=spec)
+            return self._send(bind)
 
     def bound(self, number: int) -> Bound | Refused:
         """The answer to a `bind_soon`."""
         with self._lock, _told("Bind"):
             return _standing(self._receive(number, self._timeout))
 
-    def started(self, grant: Grant, spec: str = "") -> None:
-        """User code comes next: from now on the run's time counts. Not waited for.
-
-        With `spec` the agent can restore the run's record on a server that has lost it.
-        """
-        self._tell(msg.Started(grant=grant, spec=spec))
+    def started(self, grant: Grant) -> None:
+        """User code comes next: from now on the run's time counts. Not waited for."""
+        self._tell(msg.Started(grant=grant))
 
     def leaving(self, nonce: str) -> Cause | None:
         """User code has returned: have everything it left behind killed, and reap it here.

@@ -63,6 +63,8 @@ class Bind:
     nonce: str
     sent_at: float
     """CLOCK_BOOTTIME before the start was sent for the first time: the lease counts from it."""
+    spec: str = ""
+    """The run's specification as text, for a server that has lost the record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +72,6 @@ class Started:
     """Child: the ledger has answered, user code comes next; its time runs. Not answered."""
 
     grant: Grant
-    spec: str = ""
-    """The run's specification as text, for a server that has lost the record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,7 @@ class Table:
             pid=pid,
             rules=self._rules,
             deadline=deadline,
+            spec=asked.spec,
             patience_until=now + self._rules.patience,
         )
         self._bindings[asked.nonce] = binding
@@ -82,7 +83,7 @@ class Table:
         self.highest_token = max(self.highest_token, started.grant.token)
         binding = self._owned(pid, started.grant.nonce)
         if binding and binding.stage is Stage.BOUND:
-            binding.start(started.grant, started.spec, now)
+            binding.start(started.grant, now)
 
     def leave(self, pid: int, nonce: str, now: float) -> Refused | None:
         """User code has returned. What it left behind is swept away, then `swept` is called.
@@ -187,7 +188,8 @@ class Table:
     def cannot_place(self, nonce: str) -> bool:
         """The ledger does not know the run that has ended: tell it which it was, if we know."""
         binding = self._bindings[nonce]
-        binding.unplaced = bool(binding.spec) and not binding.unplaced
+        tellable = bool(binding.spec) and binding.grant is not None
+        binding.unplaced = tellable and not binding.unplaced
         return binding.unplaced
 
     def report_failed(self, nonce: str, now: float) -> None:

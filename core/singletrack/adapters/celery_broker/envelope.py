@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,13 +24,20 @@ from singletrack.specification import to_header
 OURS = "singletrack"
 
 _PERSISTENT = 2
+_SHOWN = ("argsrepr", "kwargsrepr", "origin")
 _DEFAULT_PORT = 6379
 
 
-def make_envelope(app: Celery, spec: RunSpec, expires: str | None = None) -> str:
+def make_envelope(
+    app: Celery,
+    spec: RunSpec,
+    expires: str | None = None,
+    said: Mapping[str, Any] = MappingProxyType({}),
+) -> str:
     """The text kombu's Redis transport would push for this run.
 
-    `expires` is the producer's: the time after which Celery drops the message.
+    `expires` is the producer's: the time after which Celery drops the message. `said` are the
+    headers of its message; those that show the arguments and the origin are taken over.
     """
     amqp: Any = app.amqp  # celery-types wants a tuple where Celery's own publish passes a list
     message = amqp.as_task_v2(
@@ -38,6 +47,7 @@ def make_envelope(app: Celery, spec: RunSpec, expires: str | None = None) -> str
         dict(spec.kwargs),
         expires=expires,
         ignore_result=False,
+        **{name: said[name] for name in _SHOWN if isinstance(said.get(name), str)},
     )
     content_type, encoding, body = serialization.dumps(message.body, serializer="json")
     text = body if isinstance(body, bytes) else body.encode(encoding)

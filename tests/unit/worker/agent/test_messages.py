@@ -17,8 +17,8 @@ EVERY_MESSAGE = [
     msg.Hello(role=Role.CHILD),
     msg.ChildExit(pid=17, status="signal 9"),
     msg.Stopping(),
-    msg.Bind(run_id="r", nonce="n", sent_at=12.5),
-    msg.Started(grant=GRANT, spec='{"ü": 1}'),
+    msg.Bind(run_id="r", nonce="n", sent_at=12.5, spec='{"ü": 1}'),
+    msg.Bind(run_id="r", nonce="n", sent_at=12.0),
     msg.Started(grant=GRANT),
     msg.Leaving(nonce="n"),
     msg.Left(nonce="n"),
@@ -48,8 +48,8 @@ def test_every_kind_of_message_is_tested_here():
 
 
 def test_a_field_that_is_missing_has_its_default():
-    assert decode(b'[1, "Started", {"grant": ' + _grant() + b"}]").message == (
-        msg.Started(grant=GRANT, spec="")
+    assert decode(b'[1, "Bind", {"run_id": "r", "nonce": "n", "sent_at": 1}]').message == (
+        msg.Bind(run_id="r", nonce="n", sent_at=1.0, spec="")
     )
 
 

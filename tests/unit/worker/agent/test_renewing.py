@@ -93,9 +93,9 @@ class Bench:
 
     def bind_and_start(self, pid, grant, spec):
         now = self.clock.now
-        asked = Bind(run_id=grant.run_id, nonce=grant.nonce, sent_at=now)
+        asked = Bind(run_id=grant.run_id, nonce=grant.nonce, sent_at=now, spec=spec)
         self.table.bind(pid, asked, now)
-        self.table.start(pid, Started(grant=grant, spec=spec), now)
+        self.table.start(pid, Started(grant=grant), now)
 
     def end_run(self):
         self.table.child_died(1, "exit code 1")

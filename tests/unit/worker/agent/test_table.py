@@ -22,11 +22,13 @@ RULES = Rules(lease=30, fence=8, renew=5, patience=75, timeout_grace=10)
 CHILD, OTHER = 100, 200
 
 
-def bind(table, nonce="n", *, child=CHILD, sent_at=0.0, now=1.0):
-    return table.bind(child, Bind(run_id=f"run-{nonce}", nonce=nonce, sent_at=sent_at), now)
+def bind(table, nonce="n", *, child=CHILD, sent_at=0.0, spec="", now=1.0):
+    return table.bind(
+        child, Bind(run_id=f"run-{nonce}", nonce=nonce, sent_at=sent_at, spec=spec), now
+    )
 
 
-def start(table, nonce="n", *, child=CHILD, timeout_seconds=None, spec="", now=2.0):
+def start(table, nonce="n", *, child=CHILD, timeout_seconds=None, now=2.0):
     grant = Grant(
         run_id=f"run-{nonce}",
         nonce=nonce,
@@ -35,7 +37,7 @@ def start(table, nonce="n", *, child=CHILD, timeout_seconds=None, spec="", now=2
         attempt=1,
         timeout_seconds=timeout_seconds,
     )
-    table.start(child, Started(grant=grant, spec=spec), now)
+    table.start(child, Started(grant=grant), now)
 
 
 def answer(verdict, nonce="n", grace=None):
@@ -56,13 +58,13 @@ def table():
 
 @pytest.fixture
 def bound(table):
-    assert bind(table) == Bound(deadline=22.0)
+    assert bind(table, spec="the specification") == Bound(deadline=22.0)
     return table
 
 
 @pytest.fixture
 def started(bound):
-    start(bound, spec="the specification")
+    start(bound)
     return bound
 
 
