@@ -27,7 +27,8 @@ def one_lock(stage: Stage) -> None:
         manifest("first", "count_to", {"to": 20, "seconds": 0.1}, key="reports"),
         manifest("second", "count_to", {"to": 5, "seconds": 0.1}, key="reports"),
     )
-    wait_running(stage, "first")
+    wait_phase(stage, "first", "Running")
+    wait_phase(stage, "second", "Queued")
     stage.run(f"kubectl get {TASKRUNS}")
     phases = {name: phase(item) for name, item in stage.taskruns().items()}
     stage.claim("the second waits while the first runs", phases["second"] == "Queued", phases)
@@ -42,7 +43,7 @@ def one_lock(stage: Stage) -> None:
 def refused(stage: Stage) -> None:
     params = {"seconds": 120, "stubborn": True}
     create(stage, manifest("long", "sleep_with_child", params, key="machine"))
-    wait_running(stage, "long")
+    wait_phase(stage, "long", "Running")
     create(stage, manifest("refused", "dummy_task", {}, key="machine", policy="Reject"))
     wait_finished(stage, "refused")
     path = "{.status.phase}: {.status.error.message}"
@@ -153,8 +154,8 @@ def create(stage: Stage, *manifests: str) -> None:
     stage.run(f"kubectl create -f - <<EOF\n{documents}\nEOF")
 
 
-def wait_running(stage: Stage, name: str) -> None:
-    condition = "jsonpath='{.status.phase}'=Running"
+def wait_phase(stage: Stage, name: str, phase: str) -> None:
+    condition = f"jsonpath='{{.status.phase}}'={phase}"
     stage.run(f"kubectl wait --for={condition} {TASKRUNS}/{name} --timeout=30s")
 
 

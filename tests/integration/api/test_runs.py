@@ -22,7 +22,13 @@ def test_a_created_run_is_201_with_its_location_and_its_full_view(api: httpx2.Cl
     assert created.headers["location"] == f"{RUNS}/{run['id']}"
     assert run["phase"] == "Starting"
     assert run["params"] == {"name": "Ada"}
-    assert run["lock"] == {"key": "default/default", "fencingToken": 0, "holder": None}
+    assert run["lock"] == {
+        "key": "default/default",
+        "fencingToken": 0,
+        "holder": None,
+        "onLost": "Release",
+        "suspectTime": None,
+    }
     assert run["policy"] == "Reject"
     assert run["timeoutSeconds"] == 60
     assert api.get(created.headers["location"]).json() == run

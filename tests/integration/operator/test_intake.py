@@ -220,7 +220,11 @@ async def test_a_cancel_stands_in_both_places(
         assert after.cancellation == wish
     shown = cluster.get(accepted.name)
     assert shown is not None
-    assert shown["spec"]["cancel"] == {"gracePeriodSeconds": 1, "reason": "wrong month"}
+    assert shown["spec"]["cancel"] == {
+        "mode": "Graceful",
+        "gracePeriodSeconds": 1,
+        "reason": "wrong month",
+    }
 
 
 async def test_a_preview_creates_nothing_and_tells_what_the_ledger_would_do(
