@@ -23,6 +23,10 @@ COMMAND: Sequence[str] = ("-P", "-m", "singletrack_worker.agent")
 """Arguments of Python; `-P` keeps the working directory's modules away from the agent's imports."""
 
 
+_FOLDER = "singletrack-agent-"
+_LONGEST_PATH = 107
+
+
 @dataclass(frozen=True, slots=True)
 class AgentProcess:
     """A running agent, as main holds it."""
@@ -55,7 +59,7 @@ def spawn_agent(settings: Settings, worker: str) -> AgentProcess:
         AgentError: it did not start.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
-        path = Path(tempfile.mkdtemp(prefix="singletrack-agent-")) / "agent.sock"
+        path = new_address()
         orders = startup.Orders.for_worker(worker, path, listening)
         try:
             listening.bind(str(path))
@@ -66,6 +70,18 @@ def spawn_agent(settings: Settings, worker: str) -> AgentProcess:
         except (OSError, AgentError) as error:
             startup.remove_address(path)
             raise AgentError(f"the lease agent did not start: {error}") from error
+
+
+def new_address() -> Path:
+    """A path for a socket in a new folder of its own, for temporary files.
+
+    The kernel takes 107 bytes for the path of a socket: where the usual folder for temporary files
+    has too long a name, the system's own is taken.
+    """
+    usual, name = tempfile.gettempdir(), "agent.sock"
+    length = len(os.fsencode(usual)) + len(_FOLDER) + len("/12345678/") + len(name)
+    parent = usual if length <= _LONGEST_PATH else "/tmp"  # noqa: S108 - the folder is ours alone
+    return Path(tempfile.mkdtemp(prefix=_FOLDER, dir=parent)) / name
 
 
 def _start(orders: startup.Orders, settings: Settings) -> subprocess.Popen[bytes]:
