@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
 
 DEADLINE_SECONDS = 10.0
 PAUSE_SECONDS = 0.02
@@ -24,29 +23,44 @@ def main(mark: str) -> int:
     while os.read(0, 1):
         continue
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while pids := list(marked(mark.encode())):
+    known: set[int] = set()
+    while True:
+        pids, unreadable = look(mark.encode())
         for pid in pids:
             kill(pid)
+        if not pids and unreadable <= known:
+            return 0
         if time.monotonic() > deadline:
             return 1
+        known = unreadable
         time.sleep(PAUSE_SECONDS)
-    return 0
 
 
-def marked(mark: bytes) -> Iterator[int]:
-    """The living processes that have the mark in their environment."""
-    for name in os.listdir("/proc"):  # noqa: PTH208 - nor is it loaded for this
-        if name.isdigit() and int(name) != os.getpid() and mark in environment_of(name):
-            yield int(name)
+def look(mark: bytes) -> tuple[list[int], set[int]]:
+    """The processes that have the mark in their environment, and those that showed none.
+
+    One that newly shows none has ended since it was listed, and may have left a child that was not
+    listed, or is about to become another program: only a second look tells. What never shows one is
+    a zombie, a thread of the kernel or somebody else's.
+    """
+    marked: list[int] = []
+    unreadable: set[int] = set()
+    for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib costs 1 MB
+        if name.isdigit() and int(name) != os.getpid():
+            environment = environment_of(name)
+            if not environment:
+                unreadable.add(int(name))
+            elif mark in environment.split(b"\0"):
+                marked.append(int(name))
+    return marked, unreadable
 
 
-def environment_of(pid: str) -> list[bytes]:
-    """Empty for a process that has ended (a zombie has none), and for one of somebody else."""
+def environment_of(pid: str) -> bytes:
     try:
-        with open(f"/proc/{pid}/environ", "rb") as environment:  # noqa: PTH123 - pathlib costs 1 MB
-            return environment.read().split(b"\0")
+        with open(f"/proc/{pid}/environ", "rb") as environment:  # noqa: PTH123 - as above
+            return environment.read()
     except OSError:
-        return []
+        return b""
 
 
 def kill(pid: int) -> None:

@@ -130,4 +130,4 @@ def running(folder: Path, programs: Path, out: TextIO) -> Iterator[PlatformProce
 
 def left_over(mark: str) -> list[int]:
     """The processes of a platform that still live."""
-    return list(warden.marked(f"{parts.MARK}={mark}".encode()))
+    return warden.look(f"{parts.MARK}={mark}".encode())[0]

@@ -35,7 +35,8 @@ def marked_below(folder: Path) -> list[str]:
     places = []
     for process in Path("/proc").glob("[0-9]*"):
         if any(
-            line.startswith(parts.MARK.encode()) for line in warden.environment_of(process.name)
+            entry.startswith(parts.MARK.encode())
+            for entry in warden.environment_of(process.name).split(b"\0")
         ):
             with contextlib.suppress(OSError):
                 places.append(str((process / "cwd").readlink()))

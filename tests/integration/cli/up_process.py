@@ -73,7 +73,7 @@ class Up:
 
     def left_over(self) -> list[int]:
         """The processes of this platform that live."""
-        return list(warden.marked(f"{parts.MARK}={self.mark}".encode()))
+        return warden.look(f"{parts.MARK}={self.mark}".encode())[0]
 
     def get(self, path: str) -> Any:
         """What the API answers, refusals included."""

@@ -23,6 +23,14 @@ os.setsid()
 if os.fork(): os._exit(0)
 time.sleep(600)
 """
+# Never the same process for long: when it is looked at it may have ended, its child not yet listed.
+HOPPER = """
+import os, time
+end = time.monotonic() + 0.5
+while time.monotonic() < end:
+    if os.fork(): os._exit(0)
+time.sleep(600)
+"""
 SUPERVISOR = """
 import os, subprocess, sys, time
 from singletrack_cli.wardship import ended_with_us
@@ -43,7 +51,7 @@ def mark() -> Iterator[str]:
 
 
 def living(mark: str) -> list[int]:
-    return list(warden.marked(f"{parts.MARK}={mark}".encode()))
+    return warden.look(f"{parts.MARK}={mark}".encode())[0]
 
 
 def start(mark: str, *command: str) -> None:
@@ -56,6 +64,14 @@ def test_what_bears_the_mark_is_ended_with_the_block(mark: str) -> None:
         start(mark, sys.executable, "-c", DAEMON)
         wait_until(lambda: living(mark))
     wait_until(lambda: not living(mark))
+
+
+def test_what_moves_from_process_to_process_is_caught_in_the_end(mark: str) -> None:
+    for _ in range(5):
+        with ended_with_us(mark, os.environ):
+            start(mark, sys.executable, "-c", HOPPER)
+            wait_until(lambda: living(mark))
+        assert living(mark) == []
 
 
 def test_what_bears_another_mark_is_left_alone(mark: str) -> None:
