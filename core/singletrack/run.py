@@ -234,7 +234,7 @@ def canonical_json(value: Any) -> str:
     Raises:
         EncodeError: the value holds something JSON has no form for.
     """
-    return _dump(value, sort_keys=True, separators=(",", ":"))
+    return _dump(value, _CANONICAL)
 
 
 def encode_json(value: Any) -> str:
@@ -243,12 +243,17 @@ def encode_json(value: Any) -> str:
     Raises:
         EncodeError: names the type that cannot be written.
     """
-    return _dump(value, ensure_ascii=False)
+    return _dump(value, _STORED)
 
 
-def _dump(value: Any, **options: Any) -> str:
+# Made once: `json.dumps` makes one for each call that asks for anything.
+_CANONICAL = json.JSONEncoder(allow_nan=False, sort_keys=True, separators=(",", ":"))
+_STORED = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
+
+
+def _dump(value: Any, encoder: json.JSONEncoder) -> str:
     try:
-        return json.dumps(value, allow_nan=False, **options)
+        return encoder.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         culprit = type(value).__name__
         raise EncodeError(f"a value of type {culprit!r} is not JSON: {error}") from error

@@ -22,6 +22,11 @@ LARGEST = 100_000
 """Characters. What is larger is not remembered: it would not fit into a packet to the agent."""
 
 _IN_MESSAGES = frozenset({"run_id", "task", "args", "kwargs", "queue"})
+_DEFAULTS = tuple(
+    (it.name, it.default if it.default_factory is MISSING else it.default_factory())
+    for it in fields(RunSpec)
+    if it.name != "envelope"
+)
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "args": tuple,
     "door": Door,
@@ -88,11 +93,10 @@ def read_outcome(text: str) -> Outcome:
 def _to_fields(spec: RunSpec) -> dict[str, Any]:
     """Every field that does not have its default; equal specifications give equal fields."""
     said = {}
-    for field in fields(RunSpec):
-        value = getattr(spec, field.name)
-        default = field.default if field.default_factory is MISSING else field.default_factory()
-        if value != default and field.name != "envelope":
-            said[field.name] = asdict(value) if isinstance(value, Retry) else value
+    for name, default in _DEFAULTS:
+        value = getattr(spec, name)
+        if value != default:
+            said[name] = asdict(value) if isinstance(value, Retry) else value
     return said
 
 

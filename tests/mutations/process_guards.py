@@ -89,11 +89,11 @@ DURABILITY = [
     guard(
         "WAIT on the same connection",
         ASKING,
-        f"            {SEND}(commands))\n",
-        "            write, *rest = commands\n"
+        f"            {SEND}(self._commands))\n",
+        "            write, *rest = self._commands\n"
         f"            {SEND}([write]))\n"
         "            first, read = [self._read()], self._read\n"
-        "            self._connection = pool.get_connection()\n"
+        "            self._connection, _ = self._idle.take()\n"
         f"            {SEND}(rest))\n"
         "            self._read = lambda: first.pop() if first else read()\n",
         "integration/core/test_durable_writes.py"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from support.redis_servers import RedisServer
@@ -58,3 +60,37 @@ def test_a_write_that_no_replica_has_is_not_confirmed(
 
 def _connection(line: dict[str, str]) -> tuple[str, str]:
     return line["client_address"], line["client_port"]
+
+
+def test_a_connection_that_broke_while_it_was_kept_is_replaced(
+    ledger: RedisLedger, valkey: RedisServer
+) -> None:
+    ledger.execute_durably(start("a"))
+    valkey.client().client_kill_filter(_type="normal", skipme=True)
+    assert ledger.execute_durably(start("b")).verdict is Verdict.OK
+
+
+def test_a_call_that_was_never_answered_gives_its_answer_to_nobody_else(
+    ledger: RedisLedger,
+) -> None:
+    ledger.ask_durably(start("a"))
+    assert _granted(ledger.execute_durably(start("b"))) == "b"
+    assert _granted(ledger.execute_durably(start("c"))) == "c"
+
+
+def test_a_forked_process_does_not_use_its_parents_connection(ledger: RedisLedger) -> None:
+    ledger.execute_durably(start("warm-up"))
+    answer_in_child, child = os.pipe()
+    if not os.fork():
+        with suppress(BaseException):
+            os.write(child, _granted(ledger.execute_durably(start("child"))).encode())
+        os._exit(0)
+    os.close(child)
+    assert os.read(answer_in_child, 100) == b"child"
+    os.close(answer_in_child)
+    assert _granted(ledger.execute_durably(start("parent"))) == "parent"
+
+
+def _granted(reply: ops.StartReply) -> str:
+    assert reply.grant is not None
+    return reply.grant.run_id

@@ -149,6 +149,7 @@ Request = Hello | ChildExit | Stopping | Bind | Started | Leaving | Left | Why |
 Answer = Done | Bound | Refused | Clear | Alive
 Message = Request | Answer | Reap
 
+_write = json.JSONEncoder().encode
 _CLASSES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Message)}
 
 
@@ -162,7 +163,7 @@ class Packet:
 
 def encode(number: int, message: Message) -> bytes:
     """Write one packet."""
-    return json.dumps([number, type(message).__name__, _plain(message)]).encode()
+    return _write([number, type(message).__name__, _plain(message)]).encode()
 
 
 def decode(data: bytes) -> Packet:
@@ -180,9 +181,9 @@ def decode(data: bytes) -> Packet:
 
 def _plain(message: Any) -> dict[str, Any]:
     return {
-        field.name: _plain(value) if isinstance(value, Grant) else value
-        for field in fields(message)
-        if (value := getattr(message, field.name)) is not None
+        name: _plain(value) if isinstance(value, Grant) else value
+        for name in _READERS[type(message)]
+        if (value := getattr(message, name)) is not None
     }
 
 

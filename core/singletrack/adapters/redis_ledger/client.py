@@ -18,7 +18,7 @@ from redis.retry import Retry
 
 from singletrack import operations as ops
 from singletrack.adapters.redis_ledger import server, wire
-from singletrack.adapters.redis_ledger.asking import Asked
+from singletrack.adapters.redis_ledger.asking import Asked, Idle
 from singletrack.adapters.redis_ledger.connection import (
     LIST_LIBRARY,
     UNREACHABLE,
@@ -44,6 +44,7 @@ class RedisLedger:
         self._shared = Shared(settings)
         # redis-py types every reply as every possible reply; `wire` decodes them.
         self._redis: Any = self._shared.connect(redis.Redis.from_url, Retry(NoBackoff(), 1))
+        self._idle = Idle(self._redis.connection_pool)
 
     @classmethod
     def from_settings(cls, settings: LedgerSettings) -> RedisLedger:
@@ -103,7 +104,7 @@ class RedisLedger:
         commands = (shared.fcall(call), *confirmations)
 
         def send() -> Asked:
-            return Asked(self._redis.connection_pool, commands, call.function)
+            return Asked(self._idle, commands, call.function)
 
         def answer(asked: Asked) -> R:
             with translated(shared.settings.redis_url):
@@ -135,6 +136,7 @@ class RedisLedger:
 
     def close(self) -> None:
         """Close the connections."""
+        self._idle.close()
         self._redis.close()
 
     def _load(self) -> None:

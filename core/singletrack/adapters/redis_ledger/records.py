@@ -32,7 +32,7 @@ Fields = Mapping[str, str]
 
 
 def spec_fields(spec: RunSpec) -> list[str]:
-    """The fields `submit` stores as they are, as name, value pairs."""
+    """The fields `submit` stores as they are, as name, value pairs; what is empty is left out."""
     fields = {
         "task": spec.task,
         "args": encode_json(list(spec.args)),
@@ -53,7 +53,7 @@ def spec_fields(spec: RunSpec) -> list[str]:
         "requested_by": spec.requested_by,
         "on_lost": spec.on_lost,
     }
-    return [text for pair in fields.items() for text in pair]
+    return [text for pair in fields.items() if pair[1] for text in pair]
 
 
 def read_run(run_id: str, fields: Fields) -> Run:

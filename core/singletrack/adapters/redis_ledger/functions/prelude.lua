@@ -45,7 +45,13 @@ local function next_number(name)
   return following
 end
 
-local function server_id() return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') end
+-- The identity of this server's process. What a library keeps is kept by the process, so it cannot
+-- outlive what it was asked of; asking costs a tenth of a whole start.
+local identity
+local function server_id()
+  identity = identity or string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+  return identity
+end
 
 local function is_blessed() return redis.call('HGET', P .. 'meta', 'blessed') == server_id() end
 
