@@ -23,7 +23,7 @@ from singletrack.errors import ConfigurationError, SingletrackError
 from singletrack.logs import configure
 from singletrack.settings import Settings
 from singletrack_api.app import create_app
-from singletrack_api.settings import ApiSettings
+from singletrack_api.settings import ApiSettings, Auth
 
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ def main() -> int:
     try:
         failpoints.arm("api", os.environ)
         settings, api = Settings(), ApiSettings()
-        with listening(api.api_host, api.api_port) as listener:
+        with listening(api.api_host, api.api_port, public=api.auth is not Auth.OFF) as listener:
             asyncio.run(_serve(create_app(settings, api), listener, api))
     except (SingletrackError, ValidationError) as error:
         sys.stderr.write(f"singletrack-api: {_sentence(error)}\n")
@@ -76,8 +76,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-def listening(host: str, port: int) -> socket.socket:
-    """A listening socket on a loopback address.
+def listening(host: str, port: int, *, public: bool = False) -> socket.socket:
+    """A listening socket; on a loopback address, unless callers are authenticated (`public`).
 
     Raises:
         ConfigurationError: the address is not one, or not to be had.
@@ -86,11 +86,11 @@ def listening(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
         raise ConfigurationError(f"SINGLETRACK_API_HOST {host!r} is no address: {error}") from error
-    if not ipaddress.ip_address(address[0]).is_loopback:
+    if not public and not ipaddress.ip_address(address[0]).is_loopback:
         raise ConfigurationError(
-            f"the API does not listen on {host!r}: it cannot authenticate requests yet and would "
-            "let everybody on the network start and stop runs. "
-            "Set SINGLETRACK_API_HOST to 127.0.0.1 or ::1"
+            f"the API does not listen on {host!r} without authentication: everybody on the network "
+            "could start and stop runs. Set SINGLETRACK_AUTH to kubernetes, or "
+            "SINGLETRACK_API_HOST to 127.0.0.1 or ::1"
         )
     try:
         return socket.create_server(address, family=family, backlog=2048)

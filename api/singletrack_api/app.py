@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from singletrack.settings import Settings
 from singletrack_api import documentation, errors, health, locks, queues, runs, seed, suspects
@@ -14,6 +14,7 @@ from singletrack_api.body_limit import BodyLimit
 from singletrack_api.http_metrics import HttpMetrics
 from singletrack_api.observing import Observing
 from singletrack_api.parts import Parts, assemble
+from singletrack_api.rights import authorised
 from singletrack_api.settings import ApiSettings
 
 Assemble = Callable[[Settings, ApiSettings], AbstractAsyncContextManager[Parts]]
@@ -24,8 +25,8 @@ ROUTERS = (
     suspects.router,
     locks.router,
     queues.router,
-    health.router,
 )
+"""Behind the guard; `health` is for supervisors and Prometheus, which have no token."""
 
 DESCRIPTION = """Start, watch and stop runs: background tasks that run one at a time per lock.
 
@@ -57,9 +58,10 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.include_router(health.router)
     for router in ROUTERS:
-        app.include_router(router)
-    errors.install(app, ROUTERS)
+        app.include_router(router, dependencies=[Depends(authorised)])
+    errors.install(app, (health.router, *ROUTERS))
     documentation.install(app)
     app.state.metrics = HttpMetrics()
     app.add_middleware(BodyLimit, limit=api.body_bytes)

@@ -55,6 +55,9 @@ MALFORMED_JSON = Kind("malformed-json", 400, "The body is not JSON")
 PARAMETERS_TOO_LARGE = Kind("parameters-too-large", 413, "The parameters are too large")
 BODY_TOO_LARGE = Kind("body-too-large", 413, "The body is too large")
 NOT_JSON = Kind("unsupported-media-type", 415, "The body must be JSON")
+UNAUTHENTICATED = Kind("unauthenticated", 401, "A bearer token is needed")
+FORBIDDEN = Kind("forbidden", 403, "The caller may not do this")
+ACCESS_UNAVAILABLE = Kind("access-unavailable", 503, "Who may do what cannot be asked now")
 FOREIGN_ORIGIN = Kind("foreign-origin", 403, "Requests from other web sites are refused")
 INTERNAL = Kind("internal-error", 500, "Something went wrong here")
 LEDGER_UNAVAILABLE = Kind("ledger-unavailable", 503, "The ledger does not answer")
@@ -77,6 +80,7 @@ KINDS: Mapping[type[errors.SingletrackError], Kind] = {
     errors.LockPaused: LOCK_PAUSED,
     errors.QueueFull: QUEUE_FULL,
     errors.LockHeld: LOCK_HELD,
+    errors.AccessUnavailable: ACCESS_UNAVAILABLE,
     errors.IntakeUnavailable: INTAKE_UNAVAILABLE,
     errors.BrokerUnavailable: BROKER_UNAVAILABLE,
     errors.LedgerUnavailable: LEDGER_UNAVAILABLE,

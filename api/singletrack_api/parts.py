@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from singletrack.access import Access
 from singletrack.adapters.celery_broker import CeleryBroker
 from singletrack.adapters.kubernetes.connection import SERVICE_ACCOUNT, find
 from singletrack.adapters.ledger_intake import CachedCatalogue, LedgerIntake
@@ -22,8 +23,11 @@ from singletrack.intake import Intake
 from singletrack.ledger import AsyncLedger
 from singletrack.settings import Settings
 from singletrack.upkeep import run_upkeep
-from singletrack_api.settings import ApiSettings, IntakeChoice
+from singletrack_api.settings import ApiSettings, Auth, IntakeChoice
 from singletrack_api.waiting import RunWaiter
+
+if TYPE_CHECKING:
+    from singletrack.adapters.kubernetes.session import KubernetesSession
 
 RETRY_SECONDS = 1.0
 
@@ -43,6 +47,8 @@ class Parts:
     waiter: RunWaiter
     durability: Callable[[], str]
     """How safe an acknowledged write is, in words; empty while nobody knows."""
+    access: Access | None = None
+    """Whom to ask who may do what; None where everybody who reaches the door may do everything."""
     kubernetes: bool = False
     """Runs go through TaskRuns; an operator does the upkeep and exports the runs' metrics."""
 
@@ -64,6 +70,7 @@ async def assemble(settings: Settings, api: ApiSettings) -> AsyncIterator[Parts]
         catalogue = CachedCatalogue(ledger)
         kubernetes = uses_kubernetes(api)
         make: MakeIntake = _through_taskruns(api, stack) if kubernetes else LedgerIntake
+        access = _by_reviews(api, stack) if api.auth is Auth.KUBERNETES else None
         intake = make(ledger, broker, catalogue, defaults_of(settings))
         prepared = _Preparation(ledger)
         await prepared.attempt()
@@ -81,6 +88,7 @@ async def assemble(settings: Settings, api: ApiSettings) -> AsyncIterator[Parts]
             catalogue=catalogue,
             waiter=RunWaiter(ledger),
             durability=lambda: prepared.summary,
+            access=access,
             kubernetes=kubernetes,
         )
 
@@ -107,12 +115,24 @@ def _through_taskruns(api: ApiSettings, stack: AsyncExitStack) -> MakeIntake:
     """The intake on a cluster, still to be given its ledger; its session ends with the stack."""
     # An API without a cluster spares itself the HTTP client.
     from singletrack.adapters.kubernetes.intake import KubernetesIntake
-    from singletrack.adapters.kubernetes.session import KubernetesSession
     from singletrack.adapters.kubernetes.taskruns import TaskRuns
+
+    return partial(KubernetesIntake, TaskRuns(_session(api, stack)))
+
+
+def _by_reviews(api: ApiSettings, stack: AsyncExitStack) -> Access:
+    """Access as the cluster's RBAC says it."""
+    from singletrack.adapters.kubernetes.access_reviews import AccessReviews
+
+    return AccessReviews(_session(api, stack), api.auth_audience)
+
+
+def _session(api: ApiSettings, stack: AsyncExitStack) -> KubernetesSession:
+    from singletrack.adapters.kubernetes.session import KubernetesSession
 
     session = KubernetesSession(find(api.kubeconfig))
     stack.push_async_callback(session.close)
-    return partial(KubernetesIntake, TaskRuns(session))
+    return session
 
 
 class _Preparation:

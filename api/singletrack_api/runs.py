@@ -7,7 +7,7 @@ import uuid
 from contextlib import suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Depends
 from starlette.responses import Response
 
 from singletrack.admission import RunRequest
@@ -37,6 +37,7 @@ from singletrack_api.joined import outcome
 from singletrack_api.parts import Parts
 from singletrack_api.paths import RUN_ID
 from singletrack_api.retry_schemas import RetryRule
+from singletrack_api.rights import CallerHere, name_of
 from singletrack_api.schemas import (
     CancelRequest,
     ForecastView,
@@ -53,6 +54,42 @@ RESULT_RETRY_SECONDS = 1
 #: Makes run ids from idempotency keys: the same key in the same namespace is the same run.
 _KEYS = uuid.uuid5(uuid.NAMESPACE_URL, "https://singletrack.dev/idempotency-key")
 
+
+async def the_request(
+    parts: PartsHere,
+    ns: Namespace,
+    body: RunCreate,
+    caller: CallerHere,
+    key: IdempotencyKey = None,
+) -> RunRequest:
+    """What was asked for, as the core understands it.
+
+    What is the same for the same key is the run's id, or with Kubernetes its TaskRun's name.
+    """
+    run_id = uuid.uuid5(_KEYS, f"{ns}\n{key}") if key else uuid.uuid4()
+    return RunRequest(
+        run_id=str(run_id),
+        task=body.task,
+        params=body.params,
+        namespace=ns,
+        name=f"run-{run_id}" if key and parts.kubernetes else "",
+        door=Door.REST,
+        queue=body.queue,
+        priority=body.priority,
+        lock=body.lock.key,
+        policy=body.lock.policy,
+        max_queue=body.lock.max_queue,
+        on_lost=body.lock.on_lost,
+        timeout_seconds=body.timeout_seconds,
+        retry=_retry(body.retry) if body.retry else None,
+        start_deadline_seconds=body.start_deadline_seconds,
+        queue_timeout_seconds=body.queue_timeout_seconds,
+        requested_by=name_of(caller),
+        ttl_seconds=body.ttl_seconds_after_finished,
+    )
+
+
+Requested = Annotated[RunRequest, Depends(the_request)]
 
 router = APIRouter(prefix="/v1/namespaces/{ns}/runs", tags=["runs"], dependencies=GUARDS)
 
@@ -71,7 +108,7 @@ router = APIRouter(prefix="/v1/namespaces/{ns}/runs", tags=["runs"], dependencie
 async def create_run(
     parts: PartsHere,
     ns: Namespace,
-    body: RunCreate,
+    request: Requested,
     key: IdempotencyKey = None,
     wait: Wait = 0.0,
     dry_run: DryRun = None,
@@ -82,12 +119,11 @@ async def create_run(
     `Prefer: wait=10` the answer comes at the end of the run, or after ten seconds. With
     `?dryRun=All` nothing happens, and the answer says what would.
     """
-    request = run_request(parts, ns, body, key)
     if dry_run:
         return _json(views.forecast_view(await parts.intake.preview(request)))
     accepted = await parts.intake.submit(request)
     remember_run(accepted.run_id)
-    view = _pending_view(accepted, ns, body.task)
+    view = _pending_view(accepted, ns, request.task)
     with suppress(LedgerError):  # it is accepted, even if nobody can say more of it now
         run = await parts.ledger.execute(GetRun(run_id=accepted.run_id))
         view = await _waited_for(parts, run, wait) if run else view
@@ -168,7 +204,10 @@ async def get_result(parts: PartsHere, run: TheRun, wait: Wait = 0.0) -> Respons
     dependencies=JSON_ONLY,
 )
 async def cancel_run(
-    parts: PartsHere, run: TheRun, body: Annotated[CancelRequest | None, Body()] = None
+    parts: PartsHere,
+    run: TheRun,
+    caller: CallerHere,
+    body: Annotated[CancelRequest | None, Body()] = None,
 ) -> Response:
     """Ask a run to stop: 200 if it is over already, 202 while its processes are being ended.
 
@@ -177,7 +216,8 @@ async def cancel_run(
     """
     if not run.terminal:
         default_grace = parts.settings.run.cancel_grace_seconds
-        run = await parts.intake.cancel(run, _cancellation(body or CancelRequest(), default_grace))
+        asked = _cancellation(body or CancelRequest(), default_grace, name_of(caller) or "rest")
+        run = await parts.intake.cancel(run, asked)
     return _json(views.run_view(run), 200 if run.terminal else 202)
 
 
@@ -188,37 +228,10 @@ async def _waited_for(parts: Parts, run: Run, wait: float) -> dict[str, Any]:
     return views.run_view(run, await parts.waiter.ended(await outcome(parts.ledger, run), wait))
 
 
-def run_request(parts: Parts, namespace: str, body: RunCreate, key: str | None) -> RunRequest:
-    """What was asked for, as the core understands it.
-
-    What is the same for the same key is the run's id, or with Kubernetes its TaskRun's name.
-    """
-    run_id = uuid.uuid5(_KEYS, f"{namespace}\n{key}") if key else uuid.uuid4()
-    return RunRequest(
-        run_id=str(run_id),
-        task=body.task,
-        params=body.params,
-        namespace=namespace,
-        name=f"run-{run_id}" if key and parts.kubernetes else "",
-        door=Door.REST,
-        queue=body.queue,
-        priority=body.priority,
-        lock=body.lock.key,
-        policy=body.lock.policy,
-        max_queue=body.lock.max_queue,
-        on_lost=body.lock.on_lost,
-        timeout_seconds=body.timeout_seconds,
-        retry=_retry(body.retry) if body.retry else None,
-        start_deadline_seconds=body.start_deadline_seconds,
-        queue_timeout_seconds=body.queue_timeout_seconds,
-        ttl_seconds=body.ttl_seconds_after_finished,
-    )
-
-
-def _cancellation(body: CancelRequest, default_grace: float) -> Cancellation:
+def _cancellation(body: CancelRequest, default_grace: float, by: str) -> Cancellation:
     grace = body.grace_period_seconds
     grace = default_grace if grace is None else grace
-    return Cancellation.asked("rest", body.mode, body.reason, grace)
+    return Cancellation.asked(by, body.mode, body.reason, grace)
 
 
 def _pending_view(accepted: Accepted, namespace: str, task: str) -> dict[str, Any]:

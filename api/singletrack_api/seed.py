@@ -27,6 +27,7 @@ from singletrack_api.documentation import problems
 from singletrack_api.errors import LOCK_HELD, RUN_NOT_FOUND, Kind, Refusal, members_of
 from singletrack_api.joined import outcome
 from singletrack_api.parts import Parts
+from singletrack_api.rights import CallerHere, name_of
 from singletrack_api.schemas import CeleryView
 
 START_SECONDS = 3.5
@@ -47,14 +48,14 @@ router = APIRouter(tags=["short"], dependencies=GUARDS)
     response_model=CeleryView,
     responses=problems(400, 404, 413, 422, 500, 503),
 )
-async def start(request: Request, parts: PartsHere) -> Response:
+async def start(request: Request, parts: PartsHere, caller: CallerHere) -> Response:
     """Run the one task there is, unless it runs already.
 
     Query parameters with the name of a parameter of the task are handed to it.
     """
     try:
         async with asyncio.timeout(START_SECONDS):
-            accepted = await _submit(parts, request.query_params)
+            accepted = await _submit(parts, request.query_params, name_of(caller))
     except LockHeld as held:
         detail = "A task is already being executed"
         raise Refusal(ALREADY_HELD, detail, members_of(held)) from held
@@ -78,10 +79,11 @@ async def status(parts: PartsHere, task_id: TaskId = None) -> Response:
     return await _shown(parts, await _find(parts, task_id))
 
 
-async def cancel(parts: PartsHere, task_id: TaskId = None) -> Response:
+async def cancel(parts: PartsHere, caller: CallerHere, task_id: TaskId = None) -> Response:
     """Ask a run to stop: the one named, else the latest one started over REST."""
     run = await _find(parts, task_id)
-    asked = Cancellation(by="rest", grace_seconds=parts.settings.run.cancel_grace_seconds)
+    grace = parts.settings.run.cancel_grace_seconds
+    asked = Cancellation(by=name_of(caller) or "rest", grace_seconds=grace)
     return await _shown(parts, run if run.terminal else await parts.intake.cancel(run, asked))
 
 
@@ -96,7 +98,7 @@ for method, operation_id in (("GET", "cancel_by_get"), ("POST", "cancel_by_post"
     )
 
 
-async def _submit(parts: Parts, query: Mapping[str, str]) -> Accepted:
+async def _submit(parts: Parts, query: Mapping[str, str], requested_by: str) -> Accepted:
     settings = parts.settings.run
     entry = await parts.catalogue.find(settings.start_task)
     request = RunRequest(
@@ -105,6 +107,7 @@ async def _submit(parts: Parts, query: Mapping[str, str]) -> Accepted:
         params=simple_parameters(entry, query),
         namespace=settings.namespace,
         door=Door.REST,
+        requested_by=requested_by,
     )
     return await parts.intake.submit(request)
 
@@ -148,7 +151,9 @@ async def _find(parts: Parts, task_id: str | None) -> Run:
         raise Refusal(NOTHING_STARTED, "No task has been started yet")
     remember_run(run_id)
     run = await parts.ledger.execute(GetRun(run_id=run_id))
-    if run is None:
+    # Rights were asked for in one namespace; of another one's runs nothing is known here.
+    foreign = parts.access and run and run.spec.namespace != parts.settings.run.namespace
+    if run is None or foreign:
         raise Refusal(RUN_NOT_FOUND, f"Unknown task id: {run_id}")
     return run
 

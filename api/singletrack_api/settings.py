@@ -16,15 +16,27 @@ class IntakeChoice(StrEnum):
     KUBERNETES = "kubernetes"  # through a TaskRun
 
 
+class Auth(StrEnum):
+    """Who may use the REST door."""
+
+    OFF = "off"  # everybody who reaches it, which is why it listens on loopback alone
+    KUBERNETES = "kubernetes"  # whoever the cluster's RBAC allows: TokenReview, SubjectAccessReview
+
+
 class ApiSettings(BaseSettings):
     """Where the API listens and where its runs go."""
 
     model_config = SettingsConfigDict(env_prefix="SINGLETRACK_", extra="ignore", frozen=True)
 
     api_host: str = "127.0.0.1"
-    """The address to listen on; a loopback one, because requests are not authenticated."""
+    """The address to listen on; a loopback one unless requests are authenticated."""
     api_port: int = Field(default=8000, ge=0, le=65535)
     """The port to listen on; 0 takes any free one and the log says which."""
+    auth: Auth = Auth.OFF
+    """See `Auth`; anything but `off` needs a cluster."""
+    auth_audience: str = Field(default="singletrack", min_length=1)
+    """The audience a caller's token must have been issued for:
+    `kubectl create token NAME --audience singletrack`."""
     intake: IntakeChoice = IntakeChoice.AUTO
     """See `IntakeChoice`."""
     kubeconfig: str = ""

@@ -17,6 +17,7 @@ SingletrackError
 │   │   └── QueueFull            as many runs wait for it as are allowed to
 │   ├── LockPaused               nobody gets the lock for now, and the policy says not to wait
 │   └── IntakeUnavailable        the place that accepts runs did not answer
+├── AccessUnavailable            who may do what could not be asked
 ├── EncodeError                  a value cannot be written as JSON; names its type
 ├── NotSupported                 a feature of Celery that a task behind the gate does not have
 └── ConfigurationError           a setting is wrong; names it and says what to do
@@ -120,6 +121,10 @@ class LockPaused(IntakeError):
     def __init__(self, lock: str) -> None:
         self.lock = lock
         super().__init__(f"lock {lock!r} is paused")
+
+
+class AccessUnavailable(SingletrackError):
+    """Who may do what could not be asked."""
 
 
 class EncodeError(SingletrackError):

@@ -78,7 +78,7 @@ class ApiProcess:
             found = re.search(r"api_listening.* url=(http://\S+)", self.log)
             return found and found[1]
 
-        self.http.base_url = wait_until(address, 20, "the API to listen")
+        self.http.base_url = wait_until(address, 60, "the API to listen")
 
     def terminate(self) -> int:
         """SIGTERM, and the exit code."""
