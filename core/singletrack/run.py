@@ -17,6 +17,7 @@ from typing import Any
 from singletrack.errors import EncodeError, Holder
 from singletrack.lifecycle import TERMINAL, VIEWS, State
 from singletrack.locks import OnLost
+from singletrack.pods import Pod
 from singletrack.policies import Policy
 from singletrack.retries import NO_RETRY, Retry
 
@@ -184,6 +185,8 @@ class Run:
     """The fencing token of the last claim; grows with every claim of the ledger."""
     nonce: str = ""
     worker: str = ""
+    pod: Pod | None = None
+    """Where that worker is or was; known only of a run that holds its lock (`on_lost` Hold)."""
     lease_seq: int = 0
     publications: int = 0
     cancellation: Cancellation | None = None

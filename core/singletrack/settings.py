@@ -11,6 +11,8 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from singletrack.pods import Pod
+
 
 class Durability(StrEnum):
     """What `begin` waits for before user code runs."""
@@ -95,11 +97,42 @@ class RunSettings(_Group):
 class WorkerSettings(_Group):
     """What only the worker needs."""
 
+    pod_name: str = Field(default="", pattern=r"^[^/]*$")
+    """The Pod the worker is in, by the downward API (`metadata.name`): the record of a run whose
+    `on_lost` is Hold names it, so that the operator can tell when the Pod has ended."""
+    pod_namespace: str = Field(default="", pattern=r"^[^/]*$")
+    """That Pod's `metadata.namespace`."""
+    pod_uid: str = Field(default="", pattern=r"^[^/]*$")
+    """That Pod's `metadata.uid`, which a later Pod of the same name does not have."""
+    node_name: str = Field(default="", pattern=r"^[^/]*$")
+    """That Pod's `spec.nodeName`: the operator can tell when the node is out of service."""
     worker_metrics_port: int = 0
     """Where the worker's main process answers `/metrics` on loopback; 0 for nowhere."""
     untested_celery: str = ""
     """A minor of Celery, such as `5.8`, to start on although this release does not know it: at
     your own risk, because the gate hooks into Celery's insides."""
+
+    @model_validator(mode="after")
+    def _check_pod(self) -> Self:
+        named = (self.pod_name, self.pod_namespace, self.pod_uid)
+        if any(named) and not all(named):
+            raise ValueError(
+                "SINGLETRACK_POD_NAME, SINGLETRACK_POD_NAMESPACE and SINGLETRACK_POD_UID name one "
+                "Pod together: set all of them, or none"
+            )
+        return self
+
+    @property
+    def pod(self) -> Pod | None:
+        """The Pod this worker is in, if it was told."""
+        if not self.pod_uid:
+            return None
+        return Pod(
+            namespace=self.pod_namespace,
+            name=self.pod_name,
+            uid=self.pod_uid,
+            node=self.node_name,
+        )
 
 
 class Settings(_Group):

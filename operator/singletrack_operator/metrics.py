@@ -12,6 +12,7 @@ from singletrack.metrics import PREFIX
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _STATUS_PATH = re.compile(rf"/{PLURAL}/[^/?]+/status")
+_KINDS = (PLURAL, "pods", "nodes")
 _WITHOUT_ANSWER = "none"
 
 
@@ -77,4 +78,4 @@ def _verb(method: str, path: str) -> str:
 def _resource(path: str) -> str:
     if _STATUS_PATH.search(path):
         return f"{PLURAL}/status"
-    return PLURAL if f"/{PLURAL}" in path else "other"
+    return next((kind for kind in _KINDS if f"/{kind}" in path), "other")

@@ -11,6 +11,7 @@ import structlog
 
 from singletrack.adapters.kubernetes.connection import Connection
 from singletrack.adapters.kubernetes.errors import KubernetesError
+from singletrack.adapters.kubernetes.pods import Pods
 from singletrack.adapters.kubernetes.session import KubernetesSession
 from singletrack.adapters.kubernetes.taskruns import TaskRuns
 from singletrack.admission import Defaults
@@ -23,6 +24,7 @@ from singletrack.settings import Settings
 from singletrack.upkeep import run_upkeep
 from singletrack_operator import memory
 from singletrack_operator.act import Surroundings
+from singletrack_operator.confirming import Confirmations
 from singletrack_operator.decide import Rules, deletion_time
 from singletrack_operator.deleting import LISTING, Deletions
 from singletrack_operator.health import Health
@@ -74,6 +76,10 @@ class Operator:
         )
         self._rules = _rules(platform, own)
         self._health = Health(self._around.queue)
+        self._workers_session = KubernetesSession(
+            connection, self._metrics.observe_request, most_connections=0
+        )
+        self._confirmations = Confirmations(ledger, Pods(self._workers_session))
         self._watch = Watch(connection, self._deliver, self._metrics.observe_request)
         self._resync = Resync(self._around)
         self._stopped = asyncio.Event()
@@ -108,6 +114,7 @@ class Operator:
         finally:
             await server.close()
             await self._session.close()
+            await self._workers_session.close()
         log.info("operator_stopped")
 
     def _loops(self) -> list[Any]:
@@ -117,8 +124,13 @@ class Operator:
         projector = Projector(around.ledger, around.store, around.queue, self._metrics)
         return [
             run_upkeep(
-                around.ledger, around.broker, self._platform, prepare=settlement.before_blessing
+                around.ledger,
+                around.broker,
+                self._platform,
+                prepare=settlement.before_blessing,
+                witness=self._confirmations.note,
             ),
+            self._confirmations.run(),
             *(reconciler.work() for _ in range(self._own.workers)),
             projector.run(),
             around.awaited.run(around.ledger, around.queue.add),

@@ -9,6 +9,7 @@ from singletrack import operations as ops
 from singletrack.lifecycle import State
 from singletrack.locks import OnLost
 from singletrack.operations import EndReply, Grant, LeaseAnswer, Verdict
+from singletrack.pods import Pod
 
 
 def suspect(ledger: LedgerUnderTest, run_id: str = "a") -> Grant:
@@ -69,6 +70,65 @@ def test_a_listed_run_shows_that_it_is_suspect(ledger: LedgerUnderTest) -> None:
     (run,) = ledger.execute(ops.ListRuns(namespace="default"))
     assert run.suspect
     assert run.spec.on_lost is OnLost.HOLD
+
+
+# --- where the process is -------------------------------------------------------------------------
+
+POD = Pod(namespace="shop", name="worker-1", uid="u1", node="n1")
+
+
+def lease(ledger: LedgerUnderTest) -> ops.LeaseView:
+    (found,) = ledger.execute(ops.ListLeases())
+    return found
+
+
+def test_a_run_that_holds_its_lock_says_in_which_pod_it_is(ledger: LedgerUnderTest) -> None:
+    ledger.submit("a", on_lost=OnLost.HOLD)
+    ledger.execute(ops.Claim(run_id="a", nonce="n", worker="w", pod=POD))
+    assert ledger.run("a").pod == POD
+    assert lease(ledger).pod == POD
+    assert not lease(ledger).suspect
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_so_does_one_that_is_begun_at_once(ledger: LedgerUnderTest, known: bool) -> None:
+    spec = ledger.spec("a", on_lost=OnLost.HOLD)
+    if known:
+        ledger.submit("a", on_lost=OnLost.HOLD)
+    start = ops.Start(run_id="a", nonce="n", worker="w", pod=POD, spec=None if known else spec)
+    assert ledger.execute(start).verdict is Verdict.OK
+    assert lease(ledger).pod == POD
+
+
+def test_so_does_one_that_the_server_had_forgotten(ledger: LedgerUnderTest) -> None:
+    spec = ledger.spec("a", on_lost=OnLost.HOLD)
+    grant = ledger.running("a", on_lost=OnLost.HOLD)
+    ledger.wipe()
+    ledger.execute(ops.Reassert(spec=spec, grant=grant, worker="w", pod=POD))
+    assert ledger.run("a").worker == "w"
+    assert lease(ledger).pod == POD
+
+
+def test_a_later_claim_says_where_it_is_itself(ledger: LedgerUnderTest) -> None:
+    ledger.submit("a", on_lost=OnLost.HOLD)
+    ledger.execute(ops.Claim(run_id="a", nonce="n", worker="w", pod=POD))
+    ledger.execute(ops.NotStarted(run_id="a", nonce="n"))
+    ledger.execute(ops.Claim(run_id="a", nonce="m", worker="w"))
+    assert lease(ledger).pod is None
+
+
+def test_of_a_run_that_does_not_hold_its_lock_nobody_needs_to_know(
+    ledger: LedgerUnderTest,
+) -> None:
+    ledger.submit("a")
+    ledger.execute(ops.Claim(run_id="a", nonce="n", worker="w", pod=POD))
+    assert ledger.run("a").pod is None
+    assert lease(ledger).pod is None
+
+
+def test_a_lease_tells_that_its_run_is_suspect(ledger: LedgerUnderTest) -> None:
+    suspect(ledger)
+    assert lease(ledger).suspect
 
 
 # --- how it ends ----------------------------------------------------------------------------------

@@ -86,6 +86,7 @@ class Gate:
             run_id=message.run_id,
             nonce=delivery.nonce,
             worker=self._runtime.worker,
+            pod=self._runtime.settings.worker.pod,
             spec=spec,
             push=self._runtime.pushes,
         )

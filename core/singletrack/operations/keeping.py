@@ -12,6 +12,7 @@ from singletrack.operations.replies import (
     ReleaseReply,
     RenewReply,
 )
+from singletrack.pods import Pod
 from singletrack.run import Outcome, RunSpec
 
 
@@ -108,6 +109,7 @@ class Reassert(Operation[EndReply]):
     spec: RunSpec
     grant: Grant
     worker: str
+    pod: Pod | None = None
     outcome: Outcome | None = None
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from singletrack.errors import Holder
 from singletrack.lifecycle import State
 from singletrack.operations.base import Verdict
+from singletrack.pods import Pod
 from singletrack.policies import Decision, Refusal
 from singletrack.run import Cancellation, Door
 
@@ -131,6 +132,10 @@ class LeaseView:
     nonce: str
     lease_seq: int
     state: State
+    pod: Pod | None = None
+    """Where the worker is, of a run that holds its lock (`on_lost` Hold) and knows."""
+    suspect: bool = False
+    """Whether the worker is not heard of any more, and the lock held all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

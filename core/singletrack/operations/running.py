@@ -12,6 +12,7 @@ from singletrack.operations.replies import (
     StartReply,
     Submission,
 )
+from singletrack.pods import Pod
 from singletrack.run import Cancellation, Outcome, Progress, RunSpec
 
 
@@ -54,6 +55,8 @@ class Start(Operation[StartReply]):
     run_id: str
     nonce: str
     worker: str
+    pod: Pod | None = None
+    """Where the worker is: kept for a run that holds its lock, see `ConfirmDead`."""
     spec: RunSpec | None = None
     push: bool = False
 
@@ -68,6 +71,8 @@ class Claim(Operation[ClaimReply]):
     run_id: str
     nonce: str
     worker: str
+    pod: Pod | None = None
+    """As in `Start`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from singletrack.upkeep.blessing import Blesser, Prepare
 from singletrack.upkeep.dispatching import dispatch
 from singletrack.upkeep.promoting import end_waits, promote
 from singletrack.upkeep.pruning import prune
-from singletrack.upkeep.sweeping import Sweeper
+from singletrack.upkeep.sweeping import Sweeper, Witness
 
 log = structlog.get_logger()
 
@@ -24,14 +24,19 @@ Pass = Callable[[], Awaitable[object]]
 
 
 async def run_upkeep(
-    ledger: AsyncLedger, broker: Broker, settings: Settings, prepare: Prepare | None = None
+    ledger: AsyncLedger,
+    broker: Broker,
+    settings: Settings,
+    *,
+    prepare: Prepare | None = None,
+    witness: Witness | None = None,
 ) -> None:
     """Run the loops side by side until this task is cancelled.
 
-    `prepare` is called right before a blessing.
+    `prepare` is called right before a blessing, `witness` with all leases about every second.
     """
     clock: Clock = SystemClock()
-    sweeper = Sweeper(ledger, settings.lease, clock)
+    sweeper = Sweeper(ledger, settings.lease, clock, witness)
     blesser = Blesser(ledger, settings.lease, clock, prepare)
     look = settings.lease.renew_seconds / 5
     async with asyncio.TaskGroup() as group:

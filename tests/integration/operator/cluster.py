@@ -22,6 +22,7 @@ from singletrack import operations as ops
 from singletrack.adapters.redis_ledger import RedisLedger
 from singletrack.catalogue import CatalogueEntry
 from singletrack.lifecycle import State
+from singletrack.pods import Pod
 from singletrack.run import Failure, Outcome, Run
 from singletrack.settings import LedgerSettings
 from singletrack_cli.controlplane.server import ControlPlane
@@ -212,6 +213,9 @@ def ledger_settings(server: RedisServer, key_prefix: str) -> LedgerSettings:
 class HandWorker:
     """A worker by hand: it takes the steps a worker takes in the ledger, when a test says so."""
 
+    pod: Pod | None = None
+    """Where it says it is."""
+
     def __init__(self, server: RedisServer, key_prefix: str) -> None:
         self.ledger = RedisLedger(ledger_settings(server, key_prefix))
         self.ledger.prepare()
@@ -246,7 +250,7 @@ class HandWorker:
         """Claim and begin, as soon as the run is ready."""
         self.until_state(created, State.READY)
         run_id = created["metadata"]["uid"]
-        claim = ops.Claim(run_id=run_id, nonce="n", worker="hand@test")
+        claim = ops.Claim(run_id=run_id, nonce="n", worker="hand@test", pod=self.pod)
         assert self.ledger.execute(claim).verdict is ops.Verdict.OK
         begun = self.ledger.execute_durably(ops.Begin(run_id=run_id, nonce="n"))
         assert begun.verdict is ops.Verdict.OK

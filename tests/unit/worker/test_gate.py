@@ -10,8 +10,9 @@ from singletrack.adapters.memory import MemoryLedger
 from singletrack.errors import LedgerUnavailable
 from singletrack.lifecycle import State
 from singletrack.operations import GetRun, Operation, Start, Submit
+from singletrack.pods import Pod
 from singletrack.run import RunSpec
-from singletrack.settings import Settings
+from singletrack.settings import Settings, WorkerSettings
 from singletrack.specification import to_header
 from singletrack_worker.agent.bindings import Rules, Stage
 from singletrack_worker.agent.client import AgentError
@@ -22,6 +23,13 @@ from singletrack_worker.direct import Message
 from singletrack_worker.gate import Gate
 from singletrack_worker.runtime import Runtime
 
+POD = Pod(namespace="shop", name="worker-1", uid="u1", node="n1")
+IN_A_POD = {
+    "pod_name": POD.name,
+    "pod_namespace": POD.namespace,
+    "pod_uid": POD.uid,
+    "node_name": POD.node,
+}
 RULES = Rules(lease=30, fence=8, renew=5, patience=75, timeout_grace=10)
 
 
@@ -77,7 +85,7 @@ class Bench:
         self.clock = Clock()
         self.ledger, self.agent = Ledger(self.clock), Agent(self.clock)
         runtime = Runtime(
-            settings=Settings(),
+            settings=Settings(worker=WorkerSettings.model_validate(IN_A_POD)),
             ledger=self.ledger,
             agent=self.agent,
             worker="w",
@@ -113,9 +121,9 @@ def test_a_run_whose_process_is_watched_may_start(bench):
     assert bench.state("a") is State.RUNNING
 
 
-def test_a_run_starts_by_a_durable_write(bench):
+def test_a_run_starts_by_a_durable_write_that_says_where_the_worker_is(bench):
     bench.enter("a")
-    assert bench.ledger.durable == [Start(run_id="a", nonce="n", worker="w", push=True)]
+    assert bench.ledger.durable == [Start(run_id="a", nonce="n", worker="w", pod=POD, push=True)]
 
 
 def test_a_run_the_agent_refuses_to_watch_is_handed_back(bench):

@@ -26,6 +26,7 @@ from singletrack_worker.agent.log_thread import LogThread
 from singletrack_worker.agent.loop import Agent, Setup
 from singletrack_worker.agent.out_of_memory import KernelKills
 from singletrack_worker.agent.startup import Orders, remove_address
+from singletrack_worker.agent.telling import Identity
 
 log = structlog.get_logger()
 
@@ -61,7 +62,7 @@ def _serve(orders: Orders, settings: Settings) -> None:
             return  # main has died already, and has started nothing yet
         ledger = RedisLedger.from_settings(settings.ledger)
         setup = Setup(
-            name=orders.name,
+            identity=Identity(name=orders.name, pod=settings.worker.pod),
             rules=Rules.of(settings.lease, settings.run.cancel_grace_seconds),
             household=Household.of(main_process, orders.mark),
             kills=KernelKills(machine.memory_folder()),

@@ -31,6 +31,7 @@ from singletrack_worker.agent.messages import Bind, Clear, Hello, Reap, Role
 from singletrack_worker.agent.out_of_memory import KernelKills
 from singletrack_worker.agent.renewing import Renewing
 from singletrack_worker.agent.table import Table
+from singletrack_worker.agent.telling import Identity
 
 log = structlog.get_logger()
 
@@ -42,7 +43,7 @@ _LOOK_SECONDS = 1.0
 class Setup:
     """What an agent is told when it is started."""
 
-    name: str
+    identity: Identity
     rules: Rules
     household: Household
     kills: KernelKills
@@ -80,7 +81,7 @@ class Agent:
         )
         bell = Bell()
         calls = LedgerCalls(ledger, setup.clock, bell)
-        self.renewing = Renewing(setup.name, self.table, setup.rules, calls, setup.clock)
+        self.renewing = Renewing(setup.identity, self.table, setup.rules, calls, setup.clock)
         self._wakeups = Wakeups(listen, bell)
         self._listener = Listener(setup.listening)
         self._alarm = Alarm()

@@ -24,7 +24,7 @@ from singletrack.operations import (
 from singletrack_worker.agent.bindings import Rules
 from singletrack_worker.agent.calls import Answered, LedgerCalls
 from singletrack_worker.agent.table import Table
-from singletrack_worker.agent.telling import Tale, Telling
+from singletrack_worker.agent.telling import Identity, Tale, Telling
 
 log = structlog.get_logger()
 
@@ -35,15 +35,15 @@ class Renewing:
     """Decides which call comes next and takes in the answers."""
 
     def __init__(
-        self, name: str, table: Table, rules: Rules, calls: LedgerCalls, clock: Clock
+        self, identity: Identity, table: Table, rules: Rules, calls: LedgerCalls, clock: Clock
     ) -> None:
         self.said_goodbye = False
-        self._name = name
+        self._name = identity.name
         self._table = table
         self._rules = rules
         self._calls = calls
         self._clock = clock
-        self._telling = Telling(table, worker=name.rpartition("/")[0] or name)
+        self._telling = Telling(table, identity)
         self._renew_at = -inf
         self._reachable = True
 

@@ -12,6 +12,7 @@ from math import inf
 import structlog
 
 from singletrack.operations import EndReply, Grant, Reassert, RenewReply, Verdict
+from singletrack.pods import Pod
 from singletrack.specification import read_outcome, read_spec, write_outcome
 from singletrack_worker.agent.bindings import Binding
 from singletrack_worker.agent.table import Table
@@ -29,14 +30,28 @@ class Tale:
     alive: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who an agent is."""
+
+    name: str
+    """Unique for every agent process: its worker's name, a slash, something of its own."""
+    pod: Pod | None = None
+    """Where it is, if its worker was told."""
+
+    @property
+    def worker(self) -> str:
+        return self.name.rpartition("/")[0] or self.name
+
+
 class Telling:
     """Decides what is told next."""
 
-    def __init__(self, table: Table, worker: str) -> None:
+    def __init__(self, table: Table, identity: Identity) -> None:
         self.reported_to = ""
         """The server that knows all this agent knows."""
         self._table = table
-        self._worker = worker
+        self._identity = identity
         self._server = ""
         self._not_before = -inf
 
@@ -114,4 +129,5 @@ class Telling:
         except ValueError as error:
             log.warning("run_not_restorable", run=grant.run_id, error=str(error))
             return None
-        return Reassert(spec=run, grant=grant, worker=self._worker, outcome=end)
+        who = self._identity
+        return Reassert(spec=run, grant=grant, worker=who.worker, pod=who.pod, outcome=end)

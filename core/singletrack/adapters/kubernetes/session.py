@@ -6,7 +6,7 @@ The session is opened at the first request, in the loop that makes it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -25,6 +25,7 @@ Observer = Callable[[str, str, int, float], None]
 _REFUSED = 400
 _UNAUTHORIZED = 401
 _MOST_CONNECTIONS = 8
+_LONGEST_LINE = 2**20
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 
 
@@ -64,9 +65,16 @@ def open_http(
 class KubernetesSession:
     """JSON in, JSON out, and a typed error for everything else."""
 
-    def __init__(self, connection: Connection, observer: Observer = _ignore) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        observer: Observer = _ignore,
+        most_connections: int = _MOST_CONNECTIONS,
+    ) -> None:
+        """`most_connections` is 0 for as many as there are requests at a time."""
         self.connection = connection
         self._observer = observer
+        self._most_connections = most_connections
         self._http: aiohttp.ClientSession | None = None
 
     async def request(
@@ -95,6 +103,28 @@ class KubernetesSession:
                 break
         raise error or KubernetesError()
 
+    async def stream(
+        self, path: str, *, params: Mapping[str, str], silence_seconds: float
+    ) -> AsyncIterator[Any]:
+        """The lines of an answer that goes on, decoded, until the server ends it.
+
+        Raises:
+            KubernetesError: as `request`; `Unavailable` also when nothing has come for too long.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=silence_seconds)
+        url, headers = self.connection.server + path, {"Accept": JSON}
+        try:
+            async with self._opened().get(
+                url, params=params, headers=headers, timeout=timeout, read_bufsize=_LONGEST_LINE
+            ) as response:
+                if response.status >= _REFUSED:
+                    answer = _decoded(await response.read())
+                    raise from_answer(response.status, answer, response.headers)
+                async for line in response.content:
+                    yield _decoded(line)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise self._unavailable(error) from error
+
     async def close(self) -> None:
         """Close the connections; the session opens again when it is used again."""
         if self._http is not None:
@@ -109,22 +139,27 @@ class KubernetesSession:
         body: Any,
         content_type: str,
     ) -> tuple[int, bytes, Mapping[str, str]]:
-        if self._http is None:
-            self._http = open_http(self.connection, self._observer)
         data = None if body is None else orjson.dumps(body)
         headers = {"Accept": JSON} | ({"Content-Type": content_type} if data is not None else {})
         try:
             failpoint("kubernetes.send", method)
-            async with self._http.request(
+            async with self._opened().request(
                 method, self.connection.server + path, params=params, data=data, headers=headers
             ) as response:
                 content = await response.read()
                 failpoint("kubernetes.sent", method)
                 return response.status, content, response.headers
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            where = self.connection.server
-            text = str(error) or type(error).__name__
-            raise Unavailable(f"the API server at {where} did not answer: {text}") from error
+            raise self._unavailable(error) from error
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            self._http = open_http(self.connection, self._observer, self._most_connections)
+        return self._http
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        text = str(error) or type(error).__name__
+        return Unavailable(f"the API server at {self.connection.server} did not answer: {text}")
 
 
 def _decoded(content: bytes) -> Any:

@@ -15,7 +15,9 @@ from singletrack.adapters.memory.counters import Counters
 from singletrack.adapters.memory.granting import describe_grant
 from singletrack.errors import LedgerRefused
 from singletrack.lifecycle import OWNING, TERMINAL, State, may_become
-from singletrack.operations import Grant, Pause
+from singletrack.locks import OnLost
+from singletrack.operations import Claim, Grant, Pause, Start
+from singletrack.pods import Pod
 from singletrack.run import Failure, Outcome, Run, RunSpec
 
 REPUBLISH_MS = 14_000
@@ -174,16 +176,17 @@ class Book:
         self.move(waiting[0], State.READY)
         return True
 
-    def grant(self, record: Record, nonce: str, worker: str, state: State) -> Grant:
+    def grant(self, record: Record, op: Start | Claim, state: State) -> Grant:
         """Give a READY run to a claim, with a new token: CLAIMED, or RUNNING at once."""
         record.claims += 1
-        self.move(record, state, **self.new_claim(nonce, worker))
+        self.move(record, state, **self.new_claim(record.run.spec, op))
         return describe_grant(record.run)
 
-    def new_claim(self, nonce: str, worker: str) -> dict[str, Any]:
+    def new_claim(self, spec: RunSpec, op: Start | Claim) -> dict[str, Any]:
         """The fields of a claim, with the next token."""
         self.token = max(self.token + 1, self.micros)
-        return {"nonce": nonce, "worker": worker, "token": self.token, "lease_seq": 1}
+        who = whose(spec, op.worker, op.pod)
+        return {"nonce": op.nonce, "token": self.token, "lease_seq": 1} | who
 
     def correct(self, record: Record, to: State, **fields: Any) -> None:
         """Put a record into a state that is true although the table knows no way there."""
@@ -285,6 +288,11 @@ class Book:
         if before is State.RUNNING and run.started_at:
             took_ms = to_ms((at - run.started_at).total_seconds())
             self.counters.executed(run.spec.task, run.state, took_ms)
+
+
+def whose(spec: RunSpec, worker: str, pod: Pod | None) -> dict[str, Any]:
+    """Whose claim it is. Where that worker is matters only to a run that holds its lock."""
+    return {"worker": worker, "pod": pod if spec.on_lost is OnLost.HOLD else None}
 
 
 def rank_of(run: Run) -> int:

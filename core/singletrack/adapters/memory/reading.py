@@ -74,6 +74,8 @@ def list_leases(book: Book, _op: ops.ListLeases) -> tuple[ops.LeaseView, ...]:
             nonce=record.run.nonce,
             lease_seq=record.run.lease_seq,
             state=record.run.state,
+            pod=record.run.pod,
+            suspect=record.run.suspect,
         )
         for record in book.in_state(*LEASED)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from singletrack import operations as ops
-from singletrack.adapters.memory.book import LEASED, Book, Record, to_time
+from singletrack.adapters.memory.book import LEASED, Book, Record, to_time, whose
 from singletrack.adapters.memory.retrying import end_attempt
 from singletrack.adapters.memory.running import drop
 from singletrack.adapters.memory.submitting import stored
@@ -77,7 +77,7 @@ def _end(book: Book, record: Record | None, op: ops.Reassert) -> EndReply:
         return EndReply(verdict=Verdict.OK, state=record.run.state)
     record = record or _written_down(book, op)
     started_at = record.run.started_at or to_time(book.now)
-    book.change(record, started_at=started_at, **_claim(op))
+    book.change(record, started_at=started_at, **_claim(record, op))
     book.conclude(record, op.outcome)
     return EndReply(verdict=Verdict.OK, state=record.run.state)
 
@@ -104,7 +104,7 @@ def _revive(book: Book, record: Record | None, op: ops.Reassert) -> EndReply:
         "lease_seq": 1,
     }
     started_at = at or to_time(book.now)
-    book.correct(record, State.RUNNING, started_at=started_at, **fields, **_claim(op))
+    book.correct(record, State.RUNNING, started_at=started_at, **fields, **_claim(record, op))
     book.note(record)
     return EndReply(verdict=Verdict.OK, state=State.RUNNING)
 
@@ -113,14 +113,10 @@ def _written_down(book: Book, op: ops.Reassert) -> Record:
     return book.add(stored(op.spec), State.RUNNING, push=False, started_at=to_time(book.now))
 
 
-def _claim(op: ops.Reassert) -> dict[str, Any]:
+def _claim(record: Record, op: ops.Reassert) -> dict[str, Any]:
     grant = op.grant
-    return {
-        "nonce": grant.nonce,
-        "token": grant.token,
-        "attempt": grant.attempt,
-        "worker": op.worker,
-    }
+    claim = {"nonce": grant.nonce, "token": grant.token, "attempt": grant.attempt}
+    return claim | whose(record.run.spec, op.worker, op.pod)
 
 
 def _is_newer(record: Record, token: int) -> bool:

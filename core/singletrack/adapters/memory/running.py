@@ -37,13 +37,13 @@ def start(book: Book, op: ops.Start) -> StartReply:
     refused = _why_not(book, record)
     if refused:
         return StartReply(verdict=refused, state=run.state)
-    return _granted(book.grant(record, op.nonce, op.worker, State.RUNNING))
+    return _granted(book.grant(record, op, State.RUNNING))
 
 
 def _start_new(book: Book, op: ops.Start, spec: RunSpec | None) -> StartReply:
     if spec is None:
         return StartReply(verdict=Verdict.UNKNOWN)
-    claim = (op.nonce, op.worker) if book.blessed else None
+    claim = op if book.blessed else None
     run = record_new(book, stored(spec), push=op.push, claim=claim).run
     if run.state is State.RUNNING:
         return _granted(describe_grant(run))
@@ -85,7 +85,7 @@ def claim(book: Book, op: ops.Claim) -> ClaimReply:
     refused = _why_not(book, record)
     if refused:
         return ClaimReply(verdict=refused, state=run.state)
-    grant = book.grant(record, op.nonce, op.worker, State.CLAIMED)
+    grant = book.grant(record, op, State.CLAIMED)
     return ClaimReply(verdict=Verdict.OK, state=State.CLAIMED, grant=grant)
 
 

@@ -46,16 +46,12 @@ def submit(book: Book, op: ops.Submit) -> ops.Submission:
     )
 
 
-def record_new(
-    book: Book, spec: RunSpec, *, push: bool, claim: tuple[str, str] | None = None
-) -> Record:
-    """Record a run that is not known yet; one whose lock is free begins at once for `claim`, which
-    is a nonce and a worker.
-    """
+def record_new(book: Book, spec: RunSpec, *, push: bool, claim: ops.Start | None = None) -> Record:
+    """Record a run that is not known yet; one whose lock is free begins at once for `claim`."""
     owner = book.owner(spec.lock)
     starts = decision_on(book, spec, owner) is Decision.START
     if starts and claim and spec.queue not in book.paused_queues:
-        fields = book.new_claim(*claim)
+        fields = book.new_claim(spec, claim)
         record = book.create(spec, State.RUNNING, push=push, claims=1, **fields)
     else:
         record = _decided(book, spec, owner, push=push)

@@ -8,6 +8,7 @@ from typing import Any
 from singletrack import operations as ops
 from singletrack.adapters.redis_ledger import records
 from singletrack.lifecycle import VIEWS
+from singletrack.pods import Pod
 from singletrack.run import Outcome, RunSpec, encode_json
 
 
@@ -16,8 +17,12 @@ def submit(op: ops.Submit) -> list[str]:
 
 
 def start(op: ops.Start) -> list[str]:
-    who = [op.nonce, op.worker]
+    who = [op.nonce, op.worker, pod(op.pod)]
     return [*who, *(submission(op.spec, push=op.push) if op.spec else [op.run_id])]
+
+
+def claim(op: ops.Claim) -> list[str]:
+    return [op.run_id, op.nonce, op.worker, pod(op.pod)]
 
 
 def submission(spec: RunSpec, *, push: bool) -> list[str]:
@@ -89,12 +94,17 @@ def renew(op: ops.Renew) -> list[str]:
 def reassert(op: ops.Reassert) -> list[str]:
     spec, grant = op.spec, op.grant
     who = [grant.run_id, grant.nonce, str(grant.token), str(grant.attempt), op.worker]
+    who.append(pod(op.pod))
     run = [spec.fingerprint, spec.lock, spec.policy, ""]
     return [*who, *run, *outcome(op.outcome), *records.spec_fields(spec)]
 
 
 def list_runs(op: ops.ListRuns) -> list[str]:
     return [op.namespace, str(op.limit), str(op.before), *records.LIST_FIELDS]
+
+
+def pod(where: Pod | None) -> str:
+    return where.write() if where else ""
 
 
 def flag(*, value: bool) -> str:

@@ -2,7 +2,7 @@
 
 The transition table, the owning states, the outcomes and the histogram buckets are written into the
 library from Python, so there is one copy of each. Function names carry the version of the wire
-format (`singletrack_submit_v3`), so an incompatible library can be loaded beside this one.
+format (`singletrack_submit_v4`), so an incompatible library can be loaded beside this one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib.resources import files
 from singletrack.lifecycle import OWNING, TRANSITIONS, VIEWS
 from singletrack.metrics import HISTOGRAMS
 
-VERSION = 3
+VERSION = 4
 NAME = f"singletrack_v{VERSION}"
 #: What operations share, in this order; every other file is an operation.
 _SHARED = ("prelude.lua", "claiming.lua", "ending.lua", "pausing.lua", "deciding.lua")

@@ -11,6 +11,7 @@ from singletrack.errors import Holder
 from singletrack.lifecycle import State
 from singletrack.locks import OnLost
 from singletrack.operations import Pause
+from singletrack.pods import Pod
 from singletrack.policies import Policy
 from singletrack.retries import Retry, RetryCause
 from singletrack.run import Cancellation, Door, Failure, Progress, Run, RunSpec, encode_json
@@ -25,7 +26,7 @@ LIST_FIELDS = (
     "lease_seq", "publications", "cancel_by", "cancel_reason", "cancel_grace_ms", "progress",
     "holder_id", "holder_name",
     "failure_reason", "failure_message", "failure_type", "submitted_at", "ready_at", "started_at",
-    "finished_at", "on_lost", "suspect_at", "retry", "not_before",
+    "finished_at", "on_lost", "pod", "suspect_at", "retry", "not_before",
 )  # fmt: skip
 
 Fields = Mapping[str, str]
@@ -67,6 +68,7 @@ def read_run(run_id: str, fields: Fields) -> Run:
         token=int(fields.get("token") or 0),
         nonce=fields.get("nonce") or "",
         worker=fields.get("worker") or "",
+        pod=Pod.read(fields.get("pod") or ""),
         lease_seq=int(fields.get("lease_seq") or 0),
         publications=int(fields.get("publications") or 0),
         cancellation=read_cancellation(fields),

@@ -9,6 +9,7 @@ from singletrack.adapters.redis_ledger import records
 from singletrack.errors import Holder
 from singletrack.lifecycle import State
 from singletrack.operations import Verdict
+from singletrack.pods import Pod
 from singletrack.policies import Decision, Refusal
 from singletrack.run import Door
 
@@ -143,8 +144,15 @@ def due(_op: Any, reply: list[Any]) -> tuple[ops.DueRun, ...]:
 
 def leases(_op: Any, reply: list[Any]) -> tuple[ops.LeaseView, ...]:
     return tuple(
-        ops.LeaseView(run_id=run_id, nonce=nonce, lease_seq=int(seq), state=State(state))
-        for run_id, nonce, seq, state in reply
+        ops.LeaseView(
+            run_id=run_id,
+            nonce=nonce,
+            lease_seq=int(seq),
+            state=State(state),
+            pod=Pod.read(pod),
+            suspect=suspect == "1",
+        )
+        for run_id, nonce, seq, state, pod, suspect in reply
         if state
     )
 

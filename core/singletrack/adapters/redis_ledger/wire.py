@@ -42,7 +42,7 @@ _TABLE: dict[type, tuple[Arguments, Decode]] = {
         replies.one,
     ),
     ops.Start: (arguments.start, replies.start_reply),
-    ops.Claim: (lambda op: [op.run_id, op.nonce, op.worker], replies.claim_reply),
+    ops.Claim: (arguments.claim, replies.claim_reply),
     ops.Begin: (arguments.claim_of, replies.begin_reply),
     ops.Report: (
         lambda op: [op.run_id, op.nonce, records.write_progress(op.progress)],

@@ -19,6 +19,7 @@ from singletrack.operations import (
     RenewReply,
     Verdict,
 )
+from singletrack.pods import Pod
 from singletrack.run import Outcome, RunSpec
 from singletrack.specification import write_outcome, write_spec
 from singletrack_worker.agent.bindings import Kill, Rules
@@ -26,11 +27,13 @@ from singletrack_worker.agent.calls import Answered
 from singletrack_worker.agent.messages import Bind, Started
 from singletrack_worker.agent.renewing import Renewing
 from singletrack_worker.agent.table import Table
+from singletrack_worker.agent.telling import Identity
 
 RULES = Rules(lease=30, fence=8, renew=5, patience=75, timeout_grace=10)
 BLESSED = RenewReply(blessed=True)
 OK = EndReply(verdict=Verdict.OK)
 GRANT = Grant(run_id="r", nonce="n", token=1, lock="l", attempt=1)
+POD = Pod(namespace="shop", name="worker-1", uid="u1")
 SPEC = RunSpec(run_id="r", task="t", lock="l", kwargs={"month": "2026-10"})
 DONE = Outcome(state=State.SUCCEEDED, result="[42]")
 
@@ -73,7 +76,9 @@ class Bench:
 
     def __init__(self):
         self.table, self.calls, self.clock = Table(RULES), Calls(), Clock()
-        self.renewing = Renewing("agent", self.table, RULES, self.calls, self.clock)
+        self.renewing = Renewing(
+            Identity(name="agent", pod=POD), self.table, RULES, self.calls, self.clock
+        )
 
     def step(self, seconds=0.0):
         self.clock.now += seconds
@@ -205,7 +210,7 @@ class TestAServerThatHasComeBack:
     def test_is_given_back_the_record_of_what_executes(self, bench):
         bench.start_run(spec=write_spec(SPEC))
         assert self.meet(bench, LOST_LEASE) == Reassert(
-            spec=SPEC, grant=GRANT, worker="agent", outcome=None
+            spec=SPEC, grant=GRANT, worker="agent", pod=POD, outcome=None
         )
 
     def test_renews_the_restored_run_at_once(self, bench):

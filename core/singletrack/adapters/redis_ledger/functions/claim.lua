@@ -1,5 +1,5 @@
 -- claim: take a READY run that owns its lock for one worker, with a new, higher token.
--- ARGV  id, nonce, worker
+-- ARGV  id, nonce, worker, its Pod ('' for none)
 -- reply verdict, state, then the grant when OK
 register('claim', {}, function(args)
   local r = fetch(args[1])
@@ -11,6 +11,6 @@ register('claim', {}, function(args)
     count('claims_refused_total')
     return { 'DROP', r.state }
   end
-  grant(r, args[2], args[3], 'CLAIMED')
+  grant(r, { nonce = args[2], worker = args[3], pod = args[4] }, 'CLAIMED')
   return describe_grant(r)
 end)

@@ -4,9 +4,17 @@ local function leased_by(r, nonce)
   return r and r.nonce == nonce and (r.state == 'CLAIMED' or r.state == 'RUNNING')
 end
 
--- Give a run to a claim, in the state it goes to: CLAIMED, or RUNNING if it begins at once.
-local function grant(r, nonce, worker, state)
-  change(r, 'nonce', nonce, 'worker', worker, 'token', next_number('token'), 'lease_seq', 1,
+-- Whose claim it is. Where that worker is matters only to a run that holds its lock.
+local function note_worker(r, worker, pod)
+  change(r, 'worker', worker)
+  if r.on_lost == 'Hold' then change(r, 'pod', pod) end
+end
+
+-- Give a run to a claim (nonce, worker, pod), in the state it goes to: CLAIMED, or RUNNING if it
+-- begins at once.
+local function grant(r, claim, state)
+  note_worker(r, claim.worker, claim.pod)
+  change(r, 'nonce', claim.nonce, 'token', next_number('token'), 'lease_seq', 1,
     'claims', number(r, 'claims') + 1)
   move(r, state)
 end

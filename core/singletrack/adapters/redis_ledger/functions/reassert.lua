@@ -1,22 +1,23 @@
 -- reassert: while unblessed, an agent restores what the server has forgotten of a run it started: that
 -- it is being executed, or how it ended.
--- ARGV  id, nonce, token, attempt, worker, fingerprint, lock, policy, push, the outcome (see
+-- ARGV  id, nonce, token, attempt, worker, its Pod, fingerprint, lock, policy, push, the outcome (see
 --       `note_outcome`; its state is '' while the run lives), then the record's fields
 -- reply verdict, state
 
-local OUTCOME, FIELDS = 10, 18
+local OUTCOME, FIELDS = 11, 19
 
 local function blank_record(id, args)
   local r = blank(id, args, FIELDS)
   local sequence = next_number('sequence')
   change(r, 'sequence', sequence, 'submitted_at', now(), 'started_at', now(),
-    'fingerprint', args[6], 'lock', args[7], 'policy', args[8], 'push', args[9])
+    'fingerprint', args[7], 'lock', args[8], 'policy', args[9], 'push', args[10])
   list(r, sequence)
   return r
 end
 
 local function claim_as(r, args)
-  change(r, 'nonce', args[2], 'token', args[3], 'attempt', args[4], 'worker', args[5])
+  change(r, 'nonce', args[2], 'token', args[3], 'attempt', args[4])
+  note_worker(r, args[5], args[6])
 end
 
 -- Take the lock from a run that got it in a past the server now knows to be over. One that may have
@@ -110,7 +111,7 @@ register('reassert', {}, function(args)
   if over and args[OUTCOME] == r.state and r.nonce == args[2] then return { 'OK', r.state } end
   if is_blessed() or over then return { 'DROP', r and r.state or '' } end
   if args[OUTCOME] ~= '' then return end_it(r, args) end
-  local other = other_owner(r and r.lock or args[7], id)
+  local other = other_owner(r and r.lock or args[8], id)
   if is_newer(other, args[3]) or is_newer(r, args[3]) or (r and is_past(r, args)) then
     return { 'DROP', r and r.state or '' }
   end
