@@ -9,7 +9,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from singletrack.adapters.redis_ledger.server import find_eviction
+from singletrack.adapters.redis_ledger.server import (
+    Confirmation,
+    confirmation_of,
+    find_eviction,
+    find_forgetting,
+    summary,
+)
 from singletrack.errors import LedgerError
 from singletrack.operations import ReadCounters, ReadServer, ServerStatus
 from singletrack_api.dependencies import PartsHere
@@ -41,7 +47,8 @@ async def readyz(parts: PartsHere) -> Response:
     except LedgerError as error:
         raise Refusal(NOT_READY, str(error), {"ledger": {"reachable": False}}) from error
     seen = _ledger_view(server, parts)
-    for finding in find_eviction(server):
+    durability = parts.settings.ledger.durability
+    for finding in (*find_eviction(server), *find_forgetting(server, durability)):
         raise Refusal(NOT_READY, str(finding), {"ledger": seen})
     if not server.blessed:
         why = "may have lost records" if server.withdrawn else "has restarted"
@@ -64,10 +71,12 @@ async def metrics(request: Request, parts: PartsHere) -> Response:
 
 
 def _ledger_view(server: ServerStatus, parts: Parts) -> dict[str, Any]:
+    durability = parts.settings.ledger.durability
+    confirmation = confirmation_of(server, durability) or Confirmation.NONE
     return {
         "reachable": True,
         "blessed": server.blessed,
         "server": f"{server.flavour} {server.version}",
-        "durability": parts.settings.ledger.durability,
-        "durabilityDetail": parts.durability() or "not known yet",
+        "durability": durability,
+        "durabilityDetail": summary(server, confirmation),
     }

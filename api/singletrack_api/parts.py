@@ -45,8 +45,6 @@ class Parts:
     intake: Intake
     catalogue: CachedCatalogue
     waiter: RunWaiter
-    durability: Callable[[], str]
-    """How safe an acknowledged write is, in words; empty while nobody knows."""
     access: Access | None = None
     """Whom to ask who may do what; None where everybody who reaches the door may do everything."""
     kubernetes: bool = False
@@ -87,7 +85,6 @@ async def assemble(settings: Settings, api: ApiSettings) -> AsyncIterator[Parts]
             intake=intake,
             catalogue=catalogue,
             waiter=RunWaiter(ledger),
-            durability=lambda: prepared.summary,
             access=access,
             kubernetes=kubernetes,
         )

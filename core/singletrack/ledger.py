@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from singletrack.operations import Operation
+from singletrack.operations import Operation, ServerStatus
 
 R = TypeVar("R")
 
@@ -73,6 +73,14 @@ class AsyncLedger(Protocol):
         """Wait for changes after `cursor` ("" for now) and answer the new cursor and the run ids.
 
         A hint, never the truth: changes may be missed or repeated; readers resync.
+        """
+        ...
+
+    async def note_server(self) -> ServerStatus:
+        """Read the server as `ReadServer` does, and note how soon it writes to its disk.
+
+        Not every account may ask for that, and it may be changed, or the note lost, at any time: so
+        those who may ask do it again and again. Where this account may not, the last note counts.
         """
         ...
 

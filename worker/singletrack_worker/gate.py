@@ -24,6 +24,7 @@ from singletrack import operations as ops
 from singletrack.errors import (
     InvalidParameters,
     LedgerError,
+    LedgerMisconfigured,
     LedgerRefused,
     LedgerUnavailable,
     ParametersTooLarge,
@@ -131,7 +132,7 @@ class Gate:
         """
         ledger = self._runtime.ledger
         tries: Iterable[Callable[[], StartReply]] = repeat(partial(ledger.execute_durably, start))
-        with suppress(LedgerUnavailable):
+        with suppress(LedgerUnavailable, LedgerMisconfigured):
             tries = chain((ledger.ask_durably(start),), tries)
         return partial(self._answer, start, tries)
 
@@ -144,7 +145,7 @@ class Gate:
             except LedgerRefused as error:
                 log.warning("start_refused", run=start.run_id, error=str(error))
                 return None
-            except LedgerUnavailable as error:
+            except (LedgerUnavailable, LedgerMisconfigured) as error:
                 log.warning("start_unconfirmed", run=start.run_id, error=str(error))
                 time.sleep(pause)
         return None

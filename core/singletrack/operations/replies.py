@@ -196,7 +196,7 @@ class ServerStatus:
     aof_enabled: bool
     replicas: int
     fsync: str
-    """`appendfsync` as recorded when the functions were loaded; empty when unknown."""
+    """`appendfsync` as somebody who may ask for it has noted last; empty when unknown."""
     agents: Mapping[str, str]
     """Every live lease agent and the server identity to which it has told all it knows."""
     micros: int

@@ -14,6 +14,7 @@ from singletrack.ledger import AsyncLedger
 from singletrack.settings import Settings
 from singletrack.upkeep.blessing import Blesser, Prepare
 from singletrack.upkeep.dispatching import dispatch
+from singletrack.upkeep.noting import SyncNote
 from singletrack.upkeep.promoting import end_waits, promote
 from singletrack.upkeep.pruning import prune
 from singletrack.upkeep.sweeping import Sweeper, Witness
@@ -38,10 +39,12 @@ async def run_upkeep(
     clock: Clock = SystemClock()
     sweeper = Sweeper(ledger, settings.lease, clock, witness)
     blesser = Blesser(ledger, settings.lease, clock, prepare)
+    note = SyncNote(ledger, settings.ledger.durability)
     look = settings.lease.renew_seconds / 5
     async with asyncio.TaskGroup() as group:
         for name, one_pass, pause in (
             ("bless", blesser.look, look),
+            ("note", note.look, settings.lease.renew_seconds),
             ("dispatch", lambda: dispatch(ledger, broker), 1.0),
             ("sweep", sweeper.look, look),
             ("expire", lambda: end_waits(ledger), 1.0),

@@ -126,7 +126,6 @@ def app(ledger: ObservedLedger, settings: Settings, api_settings: ApiSettings) -
             intake=LedgerIntake(ledger, NoBroker(), catalogue, defaults_of(settings)),
             catalogue=catalogue,
             waiter=RunWaiter(ledger),
-            durability=lambda: "as in memory",
         )
 
     return create_app(settings, api_settings, assemble)

@@ -165,7 +165,8 @@ async def test_readyz_says_how_safe_a_write_is(client: httpx2.AsyncClient) -> No
         "blessed": True,
         "server": "memory 1",
         "durability": "strict",
-        "durabilityDetail": "as in memory",
+        "durabilityDetail": "memory 1, append-only file on, fsync always, 0 replicas, begin is "
+        "confirmed by reply",
     }
 
 
@@ -188,6 +189,25 @@ async def test_readyz_names_an_eviction_policy_and_what_mends_it(
     assert answer.status_code == 503
     assert "'allkeys-lru'" in answer.json()["detail"]
     assert "CONFIG SET maxmemory-policy noeviction" in answer.json()["detail"]
+
+
+async def test_readyz_shows_how_a_start_is_confirmed_now(
+    client: httpx2.AsyncClient, ledger: Any, memory: MemoryLedger
+) -> None:
+    status = replace(memory.execute(ReadServer()), flavour="valkey", version="9.1")
+    ledger.answers[ReadServer] = replace(status, fsync="everysec")
+    shown = (await client.get("/readyz")).json()["ledger"]["durabilityDetail"]
+    assert shown.endswith("fsync everysec, 0 replicas, begin is confirmed by waitaof")
+
+
+async def test_readyz_is_503_while_the_server_could_forget_a_start(
+    client: httpx2.AsyncClient, ledger: Any, memory: MemoryLedger
+) -> None:
+    status = replace(memory.execute(ReadServer()), flavour="redis", version="7.0.15")
+    ledger.answers[ReadServer] = replace(status, aof_enabled=False)
+    answer = await client.get("/readyz")
+    assert answer.status_code == 503
+    assert "CONFIG SET appendonly yes" in answer.json()["detail"]
 
 
 async def test_a_sane_request_id_is_kept_and_another_replaced(client: httpx2.AsyncClient) -> None:

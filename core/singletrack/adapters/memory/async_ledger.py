@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from singletrack.adapters.memory.ledger import MemoryLedger
-from singletrack.operations import Operation
+from singletrack.operations import Operation, ReadServer, ServerStatus
 
 R = TypeVar("R")
 
@@ -41,6 +41,10 @@ class AsyncMemoryLedger:
                     await asyncio.wait_for(changed.wait(), timeout_seconds)
                 position, runs = self._ledger.changes_since(position)
         return str(position), runs
+
+    async def note_server(self) -> ServerStatus:
+        """There is nothing that not everybody may ask."""
+        return self._ledger.execute(ReadServer())
 
     async def close(self) -> None:
         """Close the ledger below."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import redis.asyncio
@@ -13,6 +14,7 @@ from redis.backoff import NoBackoff
 from singletrack import operations as ops
 from singletrack.adapters.redis_ledger import server, wire
 from singletrack.adapters.redis_ledger.connection import (
+    FSYNC,
     LIST_LIBRARY,
     Shared,
     is_loaded,
@@ -46,8 +48,7 @@ class AsyncRedisLedger:
         with translated(shared.settings.redis_url):
             server.check_version(await self._redis.info("server"))
             await self._load()
-            await self._record_fsync()
-        return shared.assess(await self.execute(ops.ReadServer()))
+        return shared.assess(await self.note_server())
 
     async def execute(self, operation: Operation[R]) -> R:
         """Perform one operation; see `singletrack.ledger.Ledger`."""
@@ -93,6 +94,21 @@ class AsyncRedisLedger:
         entries = found[0][1]
         return entries[-1][0], list(dict.fromkeys(fields["run"] for _, fields in entries))
 
+    async def note_server(self) -> ops.ServerStatus:
+        """Read the server, and note how it syncs; see `singletrack.ledger.AsyncLedger`."""
+        status = await self.execute(ops.ReadServer())
+        with translated(self._shared.settings.redis_url):
+            try:
+                fsync = (await self._redis.config_get(FSYNC)).get(FSYNC, "")
+            except errors.ResponseError:
+                return status
+            if fsync in {"", status.fsync}:
+                return status
+            if server.has_hidden_losses(status, fsync):
+                await self.execute(ops.Unbless())
+            await self._redis.hset(self._shared.keys.meta, "fsync", fsync)
+        return replace(status, fsync=fsync)
+
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
@@ -108,10 +124,3 @@ class AsyncRedisLedger:
     async def _load(self) -> None:
         if not is_loaded(await self._redis.execute_command(*LIST_LIBRARY)):
             await self._redis.execute_command(*load_library())
-
-    async def _record_fsync(self) -> None:
-        try:
-            fsync = (await self._redis.config_get("appendfsync")).get("appendfsync", "")
-        except errors.ResponseError:
-            return
-        await self._redis.hset(self._shared.keys.meta, "fsync", fsync)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from singletrack import operations as ops
 from singletrack.adapters.redis_ledger import server, wire
 from singletrack.adapters.redis_ledger.asking import Asked, Idle
 from singletrack.adapters.redis_ledger.connection import (
+    FSYNC,
     LIST_LIBRARY,
     UNREACHABLE,
     Shared,
@@ -61,8 +63,7 @@ class RedisLedger:
         with translated(shared.settings.redis_url):
             server.check_version(self._redis.info("server"))
             self._load()
-            self._record_fsync()
-        return shared.assess(self.execute(ops.ReadServer()))
+        return shared.assess(self._note_server())
 
     @property
     def capabilities(self) -> server.Capabilities | None:
@@ -143,10 +144,17 @@ class RedisLedger:
         if not is_loaded(self._redis.execute_command(*LIST_LIBRARY)):
             self._redis.execute_command(*load_library())
 
-    def _record_fsync(self) -> None:
-        """Note `appendfsync` where roles without CONFIG rights can read it."""
-        try:
-            fsync = self._redis.config_get("appendfsync").get("appendfsync", "")
-        except errors.ResponseError:
-            return
-        self._redis.hset(self._shared.keys.meta, "fsync", fsync)
+    def _note_server(self) -> ops.ServerStatus:
+        """See `AsyncLedger.note_server`."""
+        status = self.execute(ops.ReadServer())
+        with translated(self._shared.settings.redis_url):
+            try:
+                fsync = self._redis.config_get(FSYNC).get(FSYNC, "")
+            except errors.ResponseError:
+                return status
+            if fsync in {"", status.fsync}:
+                return status
+            if server.has_hidden_losses(status, fsync):
+                self.execute(ops.Unbless())
+            self._redis.hset(self._shared.keys.meta, "fsync", fsync)
+        return replace(status, fsync=fsync)

@@ -27,6 +27,7 @@ UNREACHABLE = (errors.ConnectionError, errors.TimeoutError, OSError)
 _MISSING = "Function not found"
 _ASSESSED_SECONDS = 10.0
 
+FSYNC = "appendfsync"
 LIST_LIBRARY = ("FUNCTION", "LIST", "LIBRARYNAME", library.NAME, "WITHCODE")
 
 

@@ -135,6 +135,15 @@ def find_forgetting(status: ServerStatus, durability: Durability) -> Iterator[Fi
         )
 
 
+def has_hidden_losses(status: ServerStatus, fsync: str) -> bool:
+    """Whether a server that has restarted and says that it syncs first did not do so before.
+
+    The note of its last life says how that one synced: then it may have lost what it acknowledged.
+    """
+    restarted = bool(status.blessed_id) and not status.blessed
+    return restarted and fsync == "always" and status.fsync not in {"always", ""}
+
+
 def confirmation_of(status: ServerStatus, durability: Durability) -> Confirmation | None:
     """How a write is confirmed; None where this server has no way to."""
     if durability is Durability.RELAXED:

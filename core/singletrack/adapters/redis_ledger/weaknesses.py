@@ -108,13 +108,17 @@ def find_failing_writes(report: ServerReport) -> Iterator[Finding]:
 
 
 def find_changed_sync(report: ServerReport, settings: LedgerSettings) -> Iterator[Finding]:
-    """Workers that take a reply for a write on disk, on a server that has ceased to sync first."""
+    """Workers that take a reply for a write on disk, on a server that has ceased to sync first.
+
+    The upkeep notes the change within seconds, unless its account may not see it.
+    """
     strict = settings.durability is Durability.STRICT
     if strict and report.recorded_fsync == "always" != report.status.fsync:
         yield error(
-            f"appendfsync is {report.status.fsync} now and was always when the workers started: "
-            "they take a reply for a write on disk",
-            "Run: CONFIG SET appendfsync always; or start workers, API and operator again",
+            f"appendfsync is {report.status.fsync} now and nobody has noted it: workers take a "
+            "reply for a write on disk",
+            "Run: CONFIG SET appendfsync always; or let the account of the upkeep see the change: "
+            "ACL SETUSER … +config|get",
         )
 
 
@@ -123,10 +127,7 @@ def find_late_sync(report: ServerReport, settings: LedgerSettings) -> Iterator[F
     status = report.status
     if confirmation_of(status, settings.durability) is not Confirmation.WAITAOF:
         return
-    remedy = (
-        "Run: CONFIG SET appendfsync always (and write it into the server's configuration), then "
-        "start workers, API and operator again"
-    )
+    remedy = "Run: CONFIG SET appendfsync always (and write it into the server's configuration)"
     if status.fsync == "everysec":
         yield warning("appendfsync is everysec: each start waits up to a second", remedy)
     elif status.fsync == "no":
