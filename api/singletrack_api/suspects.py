@@ -5,17 +5,29 @@ Nothing here can end a run whose worker is heard of. Who says it, and why, is ke
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TypeVar
+
 import structlog
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from singletrack.operations import ConfirmDead, GetRun, ReleaseLock, Verdict
+from singletrack.operations import (
+    ConfirmDead,
+    EndReply,
+    GetRun,
+    Operation,
+    ReleaseLock,
+    ReleaseReply,
+    Verdict,
+)
 from singletrack_api import views
 from singletrack_api.dependencies import GUARDS, JSON_ONLY, PartsHere, TheRun
 from singletrack_api.documentation import problems
 from singletrack_api.errors import LEDGER_RECOVERING, LOCK_NOT_SUSPECT, RUN_NOT_SUSPECT, Refusal
 from singletrack_api.lock_schemas import DeathNotice, LockStatusView, ReleaseRequest
 from singletrack_api.locks import TheLock, shown
+from singletrack_api.parts import Parts
 from singletrack_api.paths import LOCK_KEY, RUN_ID
 from singletrack_api.schemas import RunView
 
@@ -23,15 +35,17 @@ log = structlog.get_logger()
 
 router = APIRouter(prefix="/v1/namespaces/{ns}", tags=["suspects"], dependencies=GUARDS)
 
-_REFUSALS = problems(400, 404, 409, 413, 415, 422, 503)
+_post = partial(
+    router.post, responses=problems(400, 404, 409, 413, 415, 422, 503), dependencies=JSON_ONLY
+)
+
+Reply = TypeVar("Reply", EndReply, ReleaseReply)
 
 
-@router.post(
+@_post(
     f"/locks/{{key:{LOCK_KEY}}}:release",
     operation_id="release_lock",
     response_model=LockStatusView,
-    responses=_REFUSALS,
-    dependencies=JSON_ONLY,
 )
 async def release_lock(parts: PartsHere, lock: TheLock, body: ReleaseRequest) -> Response:
     """Give up the holder of a suspect lock: its run ends as Lost, the lock moves on.
@@ -41,9 +55,8 @@ async def release_lock(parts: PartsHere, lock: TheLock, body: ReleaseRequest) ->
     """
     by, token = _who(body.by), body.fencing_token
     release = ReleaseLock(lock=lock, by=by, reason=body.reason, token=token)
-    reply = await parts.ledger.execute_durably(release)
+    reply = await _decided(parts, release)
     if reply.verdict is not Verdict.OK:
-        _check_blessed(reply.verdict)
         holder = f"is held by run {reply.run_id}" if reply.run_id else "is held by nobody"
         meant = f" with token {token}" if token else ""
         detail = f"lock {lock!r} {holder}; it can be released only from a suspect run{meant}"
@@ -52,12 +65,10 @@ async def release_lock(parts: PartsHere, lock: TheLock, body: ReleaseRequest) ->
     return await shown(parts, lock)
 
 
-@router.post(
+@_post(
     f"/runs/{{run_id:{RUN_ID}}}:confirm-dead",
     operation_id="confirm_dead",
     response_model=RunView,
-    responses=_REFUSALS,
-    dependencies=JSON_ONLY,
 )
 async def confirm_dead(parts: PartsHere, run: TheRun, body: DeathNotice) -> Response:
     """Say that the process of a suspect run is dead: the run ends as Lost, its lock moves on.
@@ -70,9 +81,8 @@ async def confirm_dead(parts: PartsHere, run: TheRun, body: DeathNotice) -> Resp
     by = _who(body.by)
     message = f"{by} confirmed that its process is dead: {body.reason}"
     notice = ConfirmDead(run_id=run.run_id, nonce=run.nonce, message=message)
-    reply = await parts.ledger.execute_durably(notice)
+    reply = await _decided(parts, notice)
     if reply.verdict is not Verdict.OK:
-        _check_blessed(reply.verdict)
         raise _not_suspect(run.run_id)
     log.warning("death_confirmed", run=run.run_id, lock=run.spec.lock, by=by, reason=body.reason)
     after = await parts.ledger.execute(GetRun(run_id=run.run_id))
@@ -87,6 +97,9 @@ def _not_suspect(run_id: str) -> Refusal:
     return Refusal(RUN_NOT_SUSPECT, f"run {run_id} is not suspect: its worker is heard of")
 
 
-def _check_blessed(verdict: Verdict) -> None:
-    if verdict is Verdict.RECOVERING:
+async def _decided(parts: Parts, word: Operation[Reply]) -> Reply:
+    """What the ledger says to a human's word; a server that may have lost records says nothing."""
+    reply = await parts.ledger.execute_durably(word)
+    if reply.verdict is Verdict.RECOVERING:
         raise Refusal(LEDGER_RECOVERING, "the ledger has just restarted; ask again in a moment")
+    return reply
