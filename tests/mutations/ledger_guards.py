@@ -89,12 +89,12 @@ BEGINS = [
 STARTS = [
     lua(
         "start: a repetition is told by its nonce",
-        *("start", "if leased_by(r, nonce) then", "if leased_by(r, r.nonce) then"),
+        *("start", "if leased_by(r, claim.nonce) then", "if leased_by(r, r.nonce) then"),
         f"starting.py::test_a_duplicate_message_starts_nothing{V}",
     ),
     lua(
         "start: a retry is not fresh",
-        *("start", "if leased_by(r, nonce) then return begin_again(r) end", ""),
+        *("start", "if leased_by(r, claim.nonce) then return begin_again(r) end", ""),
         f"starting.py::test_a_repeated_start_gets_the_same_grant_and_writes_again{V}",
     ),
     lost_lock(

@@ -12,6 +12,7 @@ GATE = "worker/singletrack_worker/gate.py"
 TABLE = "worker/singletrack_worker/agent/table.py"
 BINDINGS = "worker/singletrack_worker/agent/bindings.py"
 GUARDING = "worker/singletrack_worker/agent/guarding.py"
+DEATHS = "operator/singletrack_operator/deaths.py"
 MAIN = "worker/singletrack_worker/main_process.py"
 
 
@@ -170,4 +171,31 @@ WATCHING = [
     ),
 ]
 
-PROCESS_GUARDS = [*SWEEPS, *BLESSINGS, *DURABILITY, *BINDING, *WATCHING]
+NOT_CERTAIN = "unit/operator/test_deaths.py::test_it_is_not_certain"
+DEATHS_OF_PODS = [
+    guard(
+        "a death: its Pod starts no container again",
+        *(DEATHS, 'status.get("phase") in _FINAL', "True"),
+        f"{NOT_CERTAIN}[one that is not in a final phase may start its containers again]",
+        f"{NOT_CERTAIN}[nobody knows what a node does that does not answer]",
+    ),
+    guard(
+        "a death: every container was seen to end",
+        *(DEATHS, "        and all(ends.values())\n", ""),
+        f"{NOT_CERTAIN}[a container that runs]",
+        f"{NOT_CERTAIN}[a container the kubelet did not find]",
+    ),
+    guard(
+        "a death: a phase the garbage collector has given proves nothing",
+        *(DEATHS, 'each.get("reason") == _COLLECTED', "False"),
+        f"{NOT_CERTAIN}[the garbage collector gives phases to Pods of nodes that were removed]",
+    ),
+    guard(
+        "a death: a node that answers runs its containers",
+        *(DEATHS, "not fenced or _is_ready(body)", "not fenced"),
+        "unit/operator/test_deaths.py"
+        "::test_a_node_that_only_does_not_answer_proves_nothing[answers]",
+    ),
+]
+
+PROCESS_GUARDS = [*SWEEPS, *BLESSINGS, *DURABILITY, *BINDING, *WATCHING, *DEATHS_OF_PODS]

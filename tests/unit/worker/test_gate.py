@@ -121,7 +121,7 @@ def test_a_run_whose_process_is_watched_may_start(bench):
     assert bench.state("a") is State.RUNNING
 
 
-def test_a_run_starts_by_a_durable_write_that_says_where_the_worker_is(bench):
+def test_a_run_starts_by_a_durable_write(bench):
     bench.enter("a")
     assert bench.ledger.durable == [Start(run_id="a", nonce="n", worker="w", pod=POD, push=True)]
 
