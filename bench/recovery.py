@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import signal
 import statistics
 import tempfile
@@ -30,6 +31,7 @@ from singletrack.policies import Policy
 GRACE = 1.0
 BLESSING = float(local.FAST_LEASES["SINGLETRACK_BLESSING_GRACE_SECONDS"])
 LOOK = 0.005
+PAUSE_OF_OUTBOX = 1.0
 
 
 def main() -> int:
@@ -155,7 +157,9 @@ def restarted_server(found: local.Platform) -> float:
 
 
 def lost_message(found: local.Platform) -> float:
+    """Lost at any point between two looks of the outbox, which the start alone would not give."""
     client = found.server.client()
+    time.sleep(random.uniform(0, PAUSE_OF_OUTBOX))
     run_id = found.submit("sleep", {"seconds": 0.1})
     client.delete("celery")
     seconds = until(lambda: client.llen("celery"), 60, "the message")

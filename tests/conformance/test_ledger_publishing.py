@@ -29,11 +29,11 @@ def test_a_pushed_run_counts_as_published_and_is_not_due_yet(ledger: LedgerUnder
     assert ledger.due() == []
 
 
-def test_a_pushed_run_is_looked_at_again_after_fifteen_seconds(ledger: LedgerUnderTest) -> None:
+def test_a_pushed_run_is_looked_at_again_after_thirteen_seconds(ledger: LedgerUnderTest) -> None:
     before = ledger.execute(ops.ReadServer()).micros // 1000
     ledger.submit("a", push=True)
     after = ledger.execute(ops.ReadServer()).micros // 1000
-    assert before + 14_000 <= ledger.next_look("a") <= after + 14_000
+    assert before + 13_000 <= ledger.next_look("a") <= after + 13_000
 
 
 def test_a_waiting_run_is_not_published(ledger: LedgerUnderTest) -> None:
@@ -52,7 +52,7 @@ def test_a_publication_puts_off_the_next_look(ledger: LedgerUnderTest) -> None:
 
 
 @pytest.mark.parametrize(
-    ("publications", "pause_seconds"), [(0, 14), (1, 56), (2, 224), (3, 896), (4, 3584), (5, 3600)]
+    ("publications", "pause_seconds"), [(0, 13), (1, 52), (2, 208), (3, 832), (4, 3328), (5, 3600)]
 )
 def test_the_pause_grows_fourfold_up_to_an_hour(
     ledger: LedgerUnderTest, publications: int, pause_seconds: int

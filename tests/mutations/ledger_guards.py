@@ -269,7 +269,7 @@ LIVENESS = [
     lua(
         "publish repeatable: a push is looked at again (liveness)",
         *("prelude", "at + REPUBLISH_MS or opens", "at + 1e12 or opens"),
-        f"publishing.py::test_a_pushed_run_is_looked_at_again_after_fifteen_seconds{V}",
+        f"publishing.py::test_a_pushed_run_is_looked_at_again_after_thirteen_seconds{V}",
     ),
     lua(
         "promote: an end lets the next one in (liveness)",

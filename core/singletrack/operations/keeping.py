@@ -157,7 +157,7 @@ class Forget(Operation[bool]):
     """Delete the record of a terminal run whose time to live is over.
 
     Not while its TaskRun does not show the end: it would be submitted again. It is looked at again
-    14 s later then.
+    13 s later then.
     """
 
     run_id: str

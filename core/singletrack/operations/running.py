@@ -32,8 +32,9 @@ class Submit(Operation[Submission]):
 class Published(Operation[bool]):
     """Note a publication, if the run is still READY with that count; with `push`, also make it.
 
-    The next look is put off by 14 s, then four times as long, up to an hour: upkeep looks once a
-    second, so a message that was lost is on its way again within 15 s.
+    The next look is put off by 13 s, then four times as long, up to an hour: upkeep looks once a
+    second, so a message that was lost is on its way again after 14 s, and on a busy machine within
+    15 s.
     """
 
     run_id: str

@@ -96,7 +96,7 @@ def test_an_unclaimed_message_is_due_again_after_longer_and_longer_pauses(
     ledger: MemoryLedger, clock: Clock
 ) -> None:
     ledger.execute(ops.Submit(spec=spec("a")))
-    for publications, pause in enumerate((14, 56, 224, 896, 3584, 3600)):
+    for publications, pause in enumerate((13, 52, 208, 832, 3328, 3600)):
         ledger.execute(ops.Published(run_id="a", publications=publications))
         clock.advance(pause - 0.001)
         assert ledger.execute(ops.ListDue()) == ()

@@ -20,7 +20,7 @@ from singletrack.operations import Claim, Grant, Pause, Start
 from singletrack.pods import Pod
 from singletrack.run import Failure, Outcome, Run, RunSpec
 
-REPUBLISH_MS = 14_000
+REPUBLISH_MS = 13_000
 REPUBLISH_MAX_MS = 3_600_000
 LEASED = (State.CLAIMED, State.RUNNING)
 WAITING = (State.QUEUED, State.READY)

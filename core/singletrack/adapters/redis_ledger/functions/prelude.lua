@@ -26,7 +26,7 @@
 -- TRANSITIONS, OWNING and BUCKETS are written above this file when the library is assembled.
 
 local P = ''
-local REPUBLISH_MS, REPUBLISH_MAX_MS, FRUITLESS_CLAIMS = 14000, 3600000, 20
+local REPUBLISH_MS, REPUBLISH_MAX_MS, FRUITLESS_CLAIMS = 13000, 3600000, 20
 
 local function int(n) return string.format('%.0f', n) end -- tostring() would say 1.7e+15
 
