@@ -4,7 +4,7 @@
 SYSTEM_PYTHON ?= python3
 PYTHON := .venv/bin/python
 # More than there are cores: most tests wait for servers, and hardly one keeps a core busy.
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 4
 BENCH ?= handoff submit idle
 
 .DEFAULT_GOAL := help
@@ -25,7 +25,7 @@ demo: install ## Show the whole thing at work, on a private Kubernetes API serve
 .PHONY: test
 test: install ## Run every test in random order (the first time builds the Kubernetes API server)
 	$(PYTHON) -m singletrack_cli.controlplane build
-	$(PYTHON) -m pytest -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
+	$(PYTHON) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-fast
 test-fast: install ## Run the tests that need no server: unit and conformance on memory

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -18,6 +19,19 @@ pytest_plugins = ["support.redis_servers", "support.local_platform"]
 
 # Without the last, every process a test starts would compile its modules anew.
 _FORGOTTEN = {"REDIS_URL", "KUBECONFIG", "PYTHONDONTWRITEBYTECODE"}
+
+# Files are handed out in this order when several processes share the work: where one test takes
+# seconds or minutes first, so that none of those begins when everything else is done. Within each
+# line the order stays random.
+_HANDED_OUT = (
+    "conformance/test_ledger_machine.py",
+    "integration",
+    "guide",
+    "mutations",
+    "conformance",
+    "unit",
+)
+_TESTS = Path(__file__).parent
 
 # A busy machine is not a failing example.
 settings.register_profile("singletrack", deadline=None)
@@ -36,6 +50,18 @@ def _clean_environment_of_the_session() -> Iterator[None]:
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does a test see what another one has left behind."""
     _forget_settings(monkeypatch)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first (`make test` keeps that order)."""
+    items.sort(key=lambda item: _turn(item.path))
+
+
+def _turn(path: Path) -> int:
+    here = path.relative_to(_TESTS)
+    turns = (n for n, name in enumerate(_HANDED_OUT) if here.is_relative_to(name))
+    return next(turns, len(_HANDED_OUT))
 
 
 def _forget_settings(monkeypatch: pytest.MonkeyPatch) -> None:

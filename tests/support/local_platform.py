@@ -50,7 +50,7 @@ FAST_LEASES = {
 #: How long a lock may stay taken after everything about its run was killed: lease, margin, 2 s.
 BOUND_SECONDS = 3 + 0.5 + 2
 
-SOON = 20.0
+SOON = 60.0  # a worker that starts on a busy machine takes its time
 
 
 class Platform:

@@ -47,6 +47,10 @@ SETTINGS = {
     "appendfsync": "always",
     "maxmemory-policy": "noeviction",
     "logfile": "server.log",
+    # Nobody else will come to share a snapshot with the first replica, and a test that stops a
+    # primary does not care what its replica has got.
+    "repl-diskless-sync-delay": "0",
+    "shutdown-timeout": "0",
 }
 
 CLIENT_OPTIONS: dict[str, Any] = {

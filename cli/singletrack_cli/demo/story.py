@@ -24,13 +24,13 @@ class Step:
 def one_lock(stage: Stage) -> None:
     create(
         stage,
-        manifest("first", "count_to", {"to": 20, "seconds": 0.1}, key="reports"),
+        manifest("first", "count_to", {"to": 30, "seconds": 0.1}, key="reports"),
         manifest("second", "count_to", {"to": 5, "seconds": 0.1}, key="reports"),
     )
     wait_phase(stage, "first", "Running")
     wait_phase(stage, "second", "Queued")
-    stage.run(f"kubectl get {TASKRUNS}")
     phases = {name: phase(item) for name, item in stage.taskruns().items()}
+    stage.run(f"kubectl get {TASKRUNS}")
     stage.claim("the second waits while the first runs", phases["second"] == "Queued", phases)
     wait_finished(stage, "first", "second")
     first, second = (run_events(stage, name) for name in ("first", "second"))

@@ -25,6 +25,8 @@ from singletrack.operations import Begin, Claim, Finish, GetRun, RegisterTasks, 
 from singletrack.run import Failure, Outcome, Run
 from singletrack.settings import LedgerSettings
 
+SOON = 60.0
+
 TASKS = (
     CatalogueEntry(
         name="dummy_task",
@@ -78,7 +80,7 @@ class ApiProcess:
             found = re.search(r"api_listening.* url=(http://\S+)", self.log)
             return found and found[1]
 
-        self.http.base_url = wait_until(address, 60, "the API to listen")
+        self.http.base_url = wait_until(address, SOON, "the API to listen")
 
     def terminate(self) -> int:
         """SIGTERM, and the exit code."""
@@ -86,13 +88,13 @@ class ApiProcess:
         return self.exit_code()
 
     def exit_code(self) -> int:
-        return self._process.wait(15)
+        return self._process.wait(SOON)
 
     def close(self) -> None:
         self.http.close()
         if self._process.poll() is None:
             self._process.kill()
-        self._process.wait(15)
+        self._process.wait(SOON)
 
 
 class StandIn:

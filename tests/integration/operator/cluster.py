@@ -28,7 +28,7 @@ from singletrack.settings import LedgerSettings
 from singletrack_cli.controlplane.server import ControlPlane
 
 ROOT = Path(__file__).resolve().parents[3]
-SOON = 20.0
+SOON = 60.0
 WRITES = {"POST", "PUT", "PATCH", "APPLY", "DELETE"}
 
 #: A server that has forgotten even its own settings is trusted again after so long.
@@ -175,7 +175,7 @@ class OperatorProcess:
         if self.alive:
             self._process.send_signal(with_signal)
         try:
-            return self._process.wait(15)
+            return self._process.wait(SOON)
         finally:
             if self.alive:
                 self._process.kill()

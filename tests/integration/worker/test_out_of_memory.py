@@ -44,7 +44,7 @@ def little_memory():
                 (folder / swap).write_text(str(most))
         yield folder
     finally:
-        wait_until(lambda: _removed(folder), 20, "the control group to be empty")
+        wait_until(lambda: _removed(folder), 60, "the control group to be empty")
 
 
 def _removed(folder):
@@ -67,7 +67,7 @@ def worker_in(platform, little_memory):
     )
     yield worker
     worker.terminate()
-    worker.wait(20)
+    worker.wait(60)
 
 
 def test_a_run_that_uses_up_the_memory_is_lost_as_oomkilled_and_says_what_to_do(

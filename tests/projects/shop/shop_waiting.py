@@ -3,7 +3,7 @@
 import time
 
 
-def wait_until(predicate, seconds=20.0):
+def wait_until(predicate, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not (found := predicate()):
         assert time.monotonic() < deadline, "waited in vain"
