@@ -34,7 +34,8 @@ def test_it_refuses_to_listen_where_others_could_reach_it(
     valkey: RedisServer, start_api: Start
 ) -> None:
     line = refused(start_api(valkey.url, serving=False, api_host="0.0.0.0"))  # noqa: S104
-    assert "cannot authenticate" in line
+    assert "without authentication" in line
+    assert "SINGLETRACK_AUTH" in line
     assert "SINGLETRACK_API_HOST" in line
 
 
