@@ -58,6 +58,11 @@ class View:
     celery_error: str = ""
     """What `.get()` raises, in `celery.exceptions`, where no error of the task ended the run."""
 
+    @property
+    def celery_stored(self) -> str:
+        """The name in Celery's own result keys, whose readers wait on for ever at REJECTED."""
+        return "REVOKED" if self.celery == "REJECTED" else self.celery
+
 
 VIEWS: dict[State, View] = {
     State.QUEUED: View(Phase.QUEUED, "PENDING"),
@@ -71,8 +76,8 @@ VIEWS: dict[State, View] = {
     State.CANCELLED: View(Phase.CANCELLED, "REVOKED", "cancelled", "TaskRevokedError"),
     State.SUPERSEDED: View(Phase.SUPERSEDED, "REVOKED", "superseded", "TaskRevokedError"),
     State.EXPIRED: View(Phase.EXPIRED, "REVOKED", "expired", "TaskRevokedError"),
-    State.REJECTED: View(Phase.REJECTED, "REJECTED", "rejected"),
-    State.SKIPPED: View(Phase.SKIPPED, "REJECTED", "skipped"),
+    State.REJECTED: View(Phase.REJECTED, "REJECTED", "rejected", "TaskRevokedError"),
+    State.SKIPPED: View(Phase.SKIPPED, "REJECTED", "skipped", "TaskRevokedError"),
     State.JOINED: View(Phase.JOINED, "PENDING", "joined"),
 }
 

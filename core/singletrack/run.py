@@ -79,6 +79,8 @@ class RunSpec:
     requested_by: str = ""
     on_lost: OnLost = OnLost.RELEASE
     """What becomes of the lock when the worker is not heard of any more."""
+    tells_celery: bool = False
+    """Whether its end is written where clients wait that know only Celery's result keys."""
 
     @property
     def fingerprint(self) -> str:

@@ -37,6 +37,7 @@ requests = st.fixed_dictionaries(
         "ttl_seconds": st.sampled_from([86400.0, 0.0]),
         "on_lost": st.sampled_from([OnLost.RELEASE, OnLost.HOLD]),
         "retry": st.sampled_from(RETRIES),
+        "tells_celery": st.booleans(),
     }
 )
 

@@ -5,6 +5,7 @@ The words make tests readable and decide nothing; what a test is about it says w
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -142,6 +143,11 @@ class LedgerUnderTest(ABC):
     def lock(self, key: str = LOCK) -> ops.LockStatus:
         return self.execute(ops.GetLock(lock=key))
 
+    def told(self, run_id: str) -> Any:
+        """What Celery's clients find under the result key of this run; None for nothing."""
+        text = self.celery_result(run_id)
+        return json.loads(text[0]) if text else None
+
     def due(self) -> list[str]:
         return [run.run_id for run in self.execute(ops.ListDue())]
 
@@ -176,6 +182,10 @@ class LedgerUnderTest(ABC):
         """When publishing of a READY run is looked at again, by the server's clock in ms."""
 
     @abstractmethod
+    def celery_result(self, run_id: str) -> Any:
+        """The text under Celery's result key of a run and for how many ms yet; None for none."""
+
+    @abstractmethod
     def close(self) -> None: ...
 
 
@@ -201,6 +211,9 @@ class InMemory(LedgerUnderTest):
 
     def next_look(self, run_id: str) -> int:
         return self.memory.snapshot().records[run_id].due_at
+
+    def celery_result(self, run_id: str) -> Any:
+        return self.memory.celery_result(run_id)
 
     def close(self) -> None:
         self.memory.close()
@@ -253,6 +266,18 @@ class OnServer(LedgerUnderTest):
     def next_look(self, run_id: str) -> int:
         return int(self.client.zscore(f"{self.keys.base}due", run_id))
 
+    def celery_result(self, run_id: str) -> Any:
+        key = f"celery-task-meta-{run_id}"
+        text = self.client.get(key)
+        return (str(text), self.client.pttl(key)) if text else None
+
+    def told_of(self, run_ids: Sequence[str]) -> list[dict[str, Any] | None]:
+        """The same as `told` of each, in one round trip."""
+        if not run_ids:
+            return []
+        texts = self.client.mget([f"celery-task-meta-{run_id}" for run_id in run_ids])
+        return [json.loads(str(text)) if text else None for text in texts]
+
     def outbox(self) -> list[str]:
         """The runs somebody will look at to publish them, now, later, or after a pause."""
         both = self.client.pipeline(transaction=False)
@@ -266,7 +291,8 @@ class OnServer(LedgerUnderTest):
         self.ledger.close()
 
     def _names(self) -> list[bytes]:
-        return self._binary.keys(f"{self.keys.base}*")
+        told: list[bytes] = self._binary.keys("celery-task-meta-*")  # no part of the key space
+        return self._binary.keys(f"{self.keys.base}*") + told
 
     def _forget_everything(self) -> None:
         if names := self._names():

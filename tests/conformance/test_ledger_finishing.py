@@ -134,13 +134,6 @@ def test_success_wins_over_a_cancellation_that_came_too_late(ledger: LedgerUnder
     assert run.cancellation is not None
 
 
-def test_finishing_for_celery_clients_answers_the_same(ledger: LedgerUnderTest) -> None:
-    grant = ledger.running("a")
-    outcome = Outcome(state=State.SUCCEEDED, result="[1, 2]")
-    operation = ops.Finish(run_id="a", nonce=grant.nonce, outcome=outcome, celery_meta=True)
-    assert ledger.execute(operation) == EndReply(verdict=Verdict.OK, state=State.SUCCEEDED)
-
-
 # --- after a restart ------------------------------------------------------------------------------
 
 

@@ -61,6 +61,12 @@ class Twins:
             _insist(operation, self.memory.execute(operation), reply)
         return replies
 
+    def compare_told(self, run_ids: Sequence[str]) -> None:
+        """Insist on equal ends under Celery's result keys of these runs."""
+        expected = [_undated(self.memory.told(run_id)) for run_id in run_ids]
+        found = [_undated(told) for told in self.server.told_of(run_ids)]
+        assert found == expected, f"told of {run_ids}\nmemory: {expected}\nserver: {found}"
+
     def bless(self) -> None:
         """As upkeep does once every agent has reported the highest token it saw."""
         for ledger in (self.memory, self.server):
@@ -133,6 +139,10 @@ def _without_identity(reply: Any) -> Any:
     if isinstance(reply, ops.LockStatus | ops.QueueStatus):
         return replace(reply, pause=_timeless(reply.pause))
     return reply
+
+
+def _undated(told: dict[str, Any] | None) -> dict[str, Any] | None:
+    return told and {**told, "date_done": bool(told["date_done"])}
 
 
 def timeless(run: Run) -> Run:

@@ -234,6 +234,11 @@ RECOVERY = [
         f"recovering.py::test_a_blessed_record_is_not_settled{V}",
     ),
     lua(
+        "an end that may be none yet is not told",
+        *("prelude", "if r.provisional == '' then tell_celery(r) end", "tell_celery(r)"),
+        f"telling.py::test_an_end_that_may_be_none_is_not_told_until_the_blessing{V}",
+    ),
+    lua(
         "reassert: only while unblessed",
         *("reassert", "if is_blessed() or over then", "if over then"),
         f"blessing.py::test_a_blessed_server_restores_nothing{V}",

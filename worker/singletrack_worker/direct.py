@@ -57,6 +57,11 @@ class Message:
         now = datetime.now(UTC if self.expires.tzinfo else None)
         return max(0.0, (self.expires - now).total_seconds())
 
+    @property
+    def wants_result(self) -> bool:
+        """Whether its sender has not said that nobody will read the result."""
+        return not self.headers.get("ignore_result")
+
     @classmethod
     def of(cls, task: str, args: Any, kwargs: Any, request: Mapping[str, Any]) -> Self:
         """The message as Celery's request describes it."""
@@ -81,6 +86,11 @@ class Message:
         """
         said = {"run_id": self.run_id, "task": self.task, "args": self.args, "kwargs": self.kwargs}
         return of_message(self.headers[OURS], queue=self.queue or "celery", **said)
+
+
+def writes_json(app: Celery) -> bool:
+    """Whether who reads the app's results can read the JSON that the ledger writes for them."""
+    return bool(app.conf.result_serializer == "json")
 
 
 class DirectRuns:
@@ -118,6 +128,8 @@ class DirectRuns:
         if message.args:
             named = _named(self._app.tasks[message.task].run, message)
         spec = resolve(request, entry, self._defaults, named)
+        told = message.wants_result and writes_json(self._app)
+        spec = replace(spec, tells_celery=told)
         expires = message.expires.isoformat() if message.expires else None
         envelope = make_envelope(self._app, spec, expires, message.headers)
         if len(envelope) > MAX_MESSAGE_BYTES:
@@ -135,13 +147,14 @@ class DirectRuns:
         return self._entries[name]
 
 
-def refused(message: Message, namespace: str) -> RunSpec:
+def refused(message: Message, namespace: str, *, tells_celery: bool) -> RunSpec:
     """The run of a message that cannot be specified: alone on a lock of its own, not started."""
     return RunSpec(
         run_id=message.run_id,
         task=message.task,
         namespace=namespace,
         lock=qualify(namespace, f"unnamed/{message.run_id}"[:200]),
+        tells_celery=tells_celery and message.wants_result,
     )
 
 

@@ -26,7 +26,7 @@ from singletrack.errors import LedgerError
 from singletrack.failpoints import failpoint
 from singletrack.lifecycle import State
 from singletrack.operations import Cause, Grant, Verdict
-from singletrack.run import Door, Outcome, Progress
+from singletrack.run import Outcome, Progress
 from singletrack.specification import write_outcome
 from singletrack.tasks import Execution, context
 from singletrack_worker import outcomes
@@ -180,12 +180,7 @@ class Executor:
 
     def _finish(self, grant: Grant, outcome: Outcome) -> bool:
         """Tell the ledger how it ended; whether the run ended so."""
-        finish = ops.Finish(
-            run_id=grant.run_id,
-            nonce=grant.nonce,
-            outcome=outcome,
-            celery_meta=grant.door == Door.PRODUCER and self._runtime.tells_celery,
-        )
+        finish = ops.Finish(run_id=grant.run_id, nonce=grant.nonce, outcome=outcome)
         # Once its code is over, an outage may last longer than the lease: the agent is told so.
         reply = self._gate.repeat(finish, in_outage=lambda: self._tell_leaving(grant))
         log.info("run_finished", state=reply.state, verdict=reply.verdict)

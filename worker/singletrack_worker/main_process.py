@@ -32,6 +32,7 @@ from singletrack_worker.agent.killing import kill_tree
 from singletrack_worker.agent.processes import become_subreaper
 from singletrack_worker.agent.spawning import AgentProcess, spawn_agent
 from singletrack_worker.delivery import Delivery
+from singletrack_worker.direct import writes_json
 from singletrack_worker.exporting import WorkerMetrics
 from singletrack_worker.foreign_messages import tolerate_foreign_messages
 from singletrack_worker.receipts import Receipts
@@ -95,7 +96,7 @@ class MainProcess:
             agent=agent.client,
             worker=controller.hostname,
             pushes=shares_server(conf.broker_url or "", settings.ledger.redis_url),
-            tells_celery=conf.result_serializer == "json",
+            tells_celery=writes_json(controller.app),
         )
         main = cls(controller.app, runtime, agent)
         main.register_tasks()

@@ -59,10 +59,10 @@ class Refusing:
 
     def _end(self, message: Message, outcome: Outcome) -> bool:
         """Record a run that ends without its code having been started."""
-        spec = refused(message, self._runtime.settings.run.namespace)
-        run_id, nonce = spec.run_id, uuid.uuid4().hex
-        ledger, told = self._runtime.ledger, self._runtime.tells_celery
+        told = self._runtime.tells_celery
+        spec = refused(message, self._runtime.settings.run.namespace, tells_celery=told)
+        ledger, run_id, nonce = self._runtime.ledger, spec.run_id, uuid.uuid4().hex
         ledger.execute(ops.Submit(spec=spec))
         ledger.execute(ops.Claim(run_id=run_id, nonce=nonce, worker=self._runtime.worker))
-        finish = ops.Finish(run_id=run_id, nonce=nonce, outcome=outcome, celery_meta=told)
+        finish = ops.Finish(run_id=run_id, nonce=nonce, outcome=outcome)
         return ledger.execute(finish).verdict is not Verdict.RECOVERING

@@ -96,11 +96,14 @@ class LedgerBackend(BaseBackend):
 
         Raises:
             celery.exceptions.TimeoutError: it has not ended in time.
+            celery.exceptions.TaskRevokedError: it was refused, or not needed.
         """
         options.pop("interval", None)
         propagate, callback = options.get("propagate", True), options.get("callback")
         meta = self._wait(result.id, timeout)
         result._maybe_set_cache(meta)
+        if propagate and meta["status"] == states.REJECTED:  # no end to Celery, which would go on
+            raise meta["result"]
         return result.maybe_throw(propagate=propagate, callback=callback)
 
     def _wait(self, task_id: str, timeout: float | None) -> dict[str, Any]:

@@ -110,8 +110,6 @@ class Finish(Operation[EndReply]):
     run_id: str
     nonce: str
     outcome: Outcome
-    celery_meta: bool = False
-    """Also write `celery-task-meta-<id>` for clients that only know Celery's result keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,6 @@
 import base64
 import json
 import os
-import subprocess
-import sys
-import textwrap
 import uuid
 from typing import Any
 
@@ -17,38 +14,6 @@ from singletrack import operations as ops
 from singletrack.lifecycle import State
 
 PATHS = [ROOT / "core", ROOT / "worker"]
-
-_HEAD = """
-import os
-from datetime import UTC, datetime, timedelta
-from celery import Celery, chain, chord, group
-app = Celery("bare", broker=os.environ["URL"], backend=os.environ["URL"])
-add = lambda *args: app.signature("add", args)
-def told(result):
-    try:
-        print(result.get(timeout=20))
-    except Exception as error:
-        print(type(error).__name__, error)
-"""
-
-
-@pytest.fixture
-def bare(platform):
-    """Run Python code with a Celery app that shares the server and nothing else."""
-
-    def run(code):
-        done = subprocess.run(
-            [sys.executable, "-c", _HEAD + textwrap.dedent(code)],
-            env={**os.environ, "URL": platform.server.url},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    return run
 
 
 def ended(platform, run_id):

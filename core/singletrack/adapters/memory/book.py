@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from singletrack.adapters.memory.counters import Counters
 from singletrack.adapters.memory.granting import describe_grant
+from singletrack.adapters.memory.telling import CeleryResults
+from singletrack.adapters.memory.times import from_time, to_ms, to_time
 from singletrack.errors import LedgerRefused
 from singletrack.lifecycle import OWNING, TERMINAL, State, may_become
 from singletrack.locks import OnLost
@@ -24,18 +25,6 @@ REPUBLISH_MS = 13_000
 REPUBLISH_MAX_MS = 3_600_000
 LEASED = (State.CLAIMED, State.RUNNING)
 WAITING = (State.QUEUED, State.READY)
-
-
-def to_ms(seconds: float) -> int:
-    return round(seconds * 1000)
-
-
-def from_time(time: datetime) -> int:
-    return round(time.timestamp() * 1000)
-
-
-def to_time(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 @dataclass(slots=True)
@@ -84,6 +73,7 @@ class Book:
     messages: dict[str, list[str]] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters)
+    celery: CeleryResults = field(default_factory=CeleryResults)
 
     # --- what can be read off ---------------------------------------------------------------------
 
@@ -210,6 +200,8 @@ class Book:
         spec = record.run.spec
         record.forget_at = self.now + to_ms(spec.ttl_seconds)
         self.change(record, finished_at=to_time(self.now), spec=replace(spec, envelope=""))
+        if not record.provisional:
+            self.celery.ended(record.run, self.now)
 
     def change(self, record: Record, **fields: Any) -> None:
         record.run = replace(record.run, **fields)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from singletrack import operations as ops
-from singletrack.adapters.memory.book import REPUBLISH_MS, Book, Record, to_time
+from singletrack.adapters.memory.book import REPUBLISH_MS, Book, Record
 from singletrack.adapters.memory.retrying import break_off
 from singletrack.adapters.memory.running import drop, hand_back
+from singletrack.adapters.memory.times import to_time
 from singletrack.lifecycle import State
 from singletrack.locks import OnLost
 from singletrack.operations import EndReply, LeaseAnswer, Verdict
@@ -128,6 +129,7 @@ def forget(book: Book, op: ops.Forget) -> bool:
         record.forget_at = book.now + REPUBLISH_MS
         return False
     del book.records[op.run_id]
+    book.celery.forget(book.now)
     if book.latest.get(record.run.spec.namespace) == op.run_id:
         del book.latest[record.run.spec.namespace]
     return True

@@ -84,7 +84,7 @@ class MemoryLedger:
     """A ledger that lives as long as the process; see `singletrack.ledger.Ledger`.
 
     `micros` is its clock, in microseconds. Unless `blessed` is False it serves claims from the
-    start. `Finish.celery_meta` has no effect: there are no Celery clients to tell.
+    start.
     """
 
     def __init__(self, *, micros: Callable[[], int] = system_micros, blessed: bool = True) -> None:
@@ -141,6 +141,11 @@ class MemoryLedger:
         """The envelopes pushed to a broker queue, oldest first."""
         with self._lock:
             return tuple(self._book.messages.get(queue, ()))
+
+    def celery_result(self, run_id: str) -> tuple[str, int] | None:
+        """What a server would have under `celery-task-meta-<id>`, and for how many ms yet."""
+        with self._lock:
+            return self._book.celery.find(run_id, self._micros() // 1000)
 
     # --- hints ------------------------------------------------------------------------------------
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from singletrack import operations as ops
-from singletrack.adapters.memory.book import Book, to_time
+from singletrack.adapters.memory.book import Book
+from singletrack.adapters.memory.times import to_time
 from singletrack.operations import Pause, QueueStatus
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from singletrack import operations as ops
-from singletrack.adapters.memory.book import Book, Record, rank_of, to_time
+from singletrack.adapters.memory.book import Book, Record, rank_of
 from singletrack.adapters.memory.submitting import (
     decision_on,
     holder_of,
@@ -11,6 +11,7 @@ from singletrack.adapters.memory.submitting import (
     stored,
     view_of,
 )
+from singletrack.adapters.memory.times import to_time
 from singletrack.errors import Holder
 from singletrack.lifecycle import State
 from singletrack.operations import Forecast, Verdict

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from singletrack import operations as ops
-from singletrack.adapters.memory.book import LEASED, Book, Record, to_time, whose
+from singletrack.adapters.memory.book import LEASED, Book, Record, whose
 from singletrack.adapters.memory.retrying import end_attempt
 from singletrack.adapters.memory.running import drop
 from singletrack.adapters.memory.submitting import stored
+from singletrack.adapters.memory.times import to_time
 from singletrack.lifecycle import State
 from singletrack.operations import EndReply, Verdict
 from singletrack.retries import cause_of
@@ -53,6 +54,7 @@ def bless(book: Book, op: ops.Bless) -> bool:
         if record.provisional:
             record.provisional = False
             book.counters.finished(record.run.spec.task, record.run.state)
+            book.celery.ended(record.run, book.now)
     for record in book.in_state(State.READY):
         record.due_at = book.opens_at(record)
     for lock in {record.run.spec.lock for record in book.in_state(State.QUEUED)}:

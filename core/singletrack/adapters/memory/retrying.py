@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from singletrack.adapters.memory.book import Book, Record, to_ms, to_time
+from singletrack.adapters.memory.book import Book, Record
+from singletrack.adapters.memory.times import to_ms, to_time
 from singletrack.lifecycle import State
 from singletrack.retries import backoff_ms, cause_of
 from singletrack.run import Failure, Outcome

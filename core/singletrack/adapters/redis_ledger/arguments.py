@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from singletrack import operations as ops
 from singletrack.adapters.redis_ledger import records
-from singletrack.lifecycle import VIEWS
 from singletrack.pods import Pod
-from singletrack.run import Outcome, RunSpec, encode_json
+from singletrack.run import Outcome, RunSpec
 
 
 def submit(op: ops.Submit) -> list[str]:
@@ -39,7 +37,7 @@ def preview(op: ops.Preview) -> list[str]:
 
 
 def finish(op: ops.Finish) -> list[str]:
-    return [op.run_id, op.nonce, *outcome(op.outcome), celery_meta(op)]
+    return [op.run_id, op.nonce, *outcome(op.outcome)]
 
 
 def outcome(outcome: Outcome | None) -> list[str]:
@@ -54,31 +52,6 @@ def outcome(outcome: Outcome | None) -> list[str]:
         else [""] * 4
     )
     return [outcome.state, *result, *why, records.to_ms(outcome.retry_after_seconds)]
-
-
-def celery_meta(op: ops.Finish) -> str:
-    """What Celery's own JSON result backend would have stored under `celery-task-meta-<id>`."""
-    if not op.celery_meta:
-        return ""
-    outcome, failure = op.outcome, op.outcome.failure
-    view = VIEWS[outcome.state]
-    result: Any = None if outcome.result is None else json.loads(outcome.result)
-    if failure:
-        error_type = failure.error_type
-        if view.celery_error and not error_type:
-            error_type = f"celery.exceptions.{view.celery_error}"
-        module, _, name = error_type.rpartition(".")
-        result = {"exc_type": name or failure.reason, "exc_message": [failure.message]}
-        result["exc_module"] = module or "builtins"
-    return encode_json(
-        {
-            "task_id": op.run_id,
-            "status": view.celery,
-            "result": result,
-            "traceback": failure.traceback if failure else None,
-            "children": [],
-        }
-    )
 
 
 def cancel(op: ops.Cancel) -> list[str]:

@@ -1,8 +1,9 @@
 """The Redis function library: assembled from one Lua file per operation, loaded by version.
 
-The transition table, the owning states, the outcomes and the histogram buckets are written into the
-library from Python, so there is one copy of each. Function names carry the version of the wire
-format (`singletrack_submit_v4`), so an incompatible library can be loaded beside this one.
+The transition table, the owning states, the names Celery knows, the outcomes and the histogram
+buckets are written into the library from Python, so there is one copy of each. Function names carry
+the version of the wire format (`singletrack_submit_v5`), so an incompatible library can be loaded
+beside this one.
 """
 
 from __future__ import annotations
@@ -12,13 +13,20 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-from singletrack.lifecycle import OWNING, TRANSITIONS, VIEWS
+from singletrack.lifecycle import OWNING, TERMINAL, TRANSITIONS, VIEWS, State
 from singletrack.metrics import HISTOGRAMS
 
-VERSION = 4
+VERSION = 5
 NAME = f"singletrack_v{VERSION}"
 #: What operations share, in this order; every other file is an operation.
-_SHARED = ("prelude.lua", "claiming.lua", "ending.lua", "pausing.lua", "deciding.lua")
+_SHARED = (
+    "prelude.lua",
+    "telling.lua",
+    "claiming.lua",
+    "ending.lua",
+    "pausing.lua",
+    "deciding.lua",
+)
 
 
 def function_name(operation: str) -> str:
@@ -56,6 +64,7 @@ def _constants() -> str:
         "local OUTCOMES = {"
         + ", ".join(f"'{view.outcome}'" for view in VIEWS.values() if view.outcome)
         + "}",
+        f"local CELERY = {_table({str(state): _celery(state) for state in sorted(TERMINAL)})}",
         "local BUCKETS = "
         + _table(
             {
@@ -65,6 +74,12 @@ def _constants() -> str:
         ),
     ]
     return "\n".join(tables)
+
+
+def _celery(state: State) -> str:
+    view = VIEWS[state]
+    error = f"'{view.celery_error}'" if view.celery_error else "nil"
+    return f"{{status = '{view.celery_stored}', error = {error}}}"
 
 
 def _table(entries: Mapping[str, str]) -> str:

@@ -26,7 +26,7 @@ LIST_FIELDS = (
     "lease_seq", "publications", "cancel_by", "cancel_reason", "cancel_grace_ms", "progress",
     "holder_id", "holder_name",
     "failure_reason", "failure_message", "failure_type", "submitted_at", "ready_at", "started_at",
-    "finished_at", "on_lost", "pod", "suspect_at", "retry", "not_before",
+    "finished_at", "on_lost", "pod", "suspect_at", "retry", "not_before", "tells_celery",
 )  # fmt: skip
 
 Fields = Mapping[str, str]
@@ -53,6 +53,7 @@ def spec_fields(spec: RunSpec) -> list[str]:
         "max_queue": "" if spec.max_queue is None else str(spec.max_queue),
         "requested_by": spec.requested_by,
         "on_lost": spec.on_lost,
+        "tells_celery": "1" if spec.tells_celery else "",
     }
     return [text for pair in fields.items() if pair[1] for text in pair]
 
@@ -108,6 +109,7 @@ def _read_spec(run_id: str, fields: Fields) -> RunSpec:
         ttl_seconds=_seconds(fields.get("ttl_ms")) or 0.0,
         requested_by=fields.get("requested_by") or "",
         on_lost=OnLost(fields.get("on_lost") or OnLost.RELEASE),
+        tells_celery=fields.get("tells_celery") == "1",
     )
 
 

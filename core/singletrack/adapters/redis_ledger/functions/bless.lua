@@ -10,8 +10,13 @@ register('bless', {}, function(args)
   end
   redis.call('HDEL', P .. 'meta', 'past')
   for _, id in ipairs(redis.call('SMEMBERS', P .. 'provisional')) do
-    count_end(fetch(id), 'LOST')
+    local r = fetch(id)
+    count_end(r, 'LOST')
     redis.call('HDEL', P .. 'run:' .. id, 'provisional')
+    local why = { 'failure_reason', 'failure_message', 'finished_at' }
+    local said = redis.call('HMGET', P .. 'run:' .. id, unpack(why))
+    for i, field in ipairs(why) do r[field] = said[i] end
+    tell_celery(r)
   end
   redis.call('DEL', P .. 'provisional')
   for _, id in ipairs(redis.call('ZRANGE', P .. 'due', 0, -1)) do

@@ -116,6 +116,7 @@ local function conclude(r, args, first)
   redis.call('HDEL', P .. 'run:' .. r.id, 'failure_reason', 'failure_message', 'failure_type',
     'traceback', 'result', 'provisional')
   redis.call('SREM', P .. 'provisional', r.id)
+  r.provisional = ''
   note_outcome(r, args, first)
   if from ~= '' and TRANSITIONS[from] then correct(r, to) else change(r, 'state', to) end
   count_end(r, to)

@@ -1,13 +1,6 @@
 -- finish: end a claimed run, free its lock and let the next one in.
--- ARGV  id, nonce, then the outcome (see `note_outcome`), text for celery-task-meta-<id> ('' for none)
+-- ARGV  id, nonce, then the outcome (see `note_outcome`)
 -- reply verdict, state
-
-local function tell_celery(r, meta)
-  if meta == '' then return end
-  local name = 'celery-task-meta-' .. r.id
-  redis.call('SET', name, meta, 'PX', int(math.max(number(r, 'ttl_ms'), 1000)))
-  redis.call('PUBLISH', name, meta)
-end
 
 -- Somebody who does not hold the claim, as far as the record knows.
 local function answer_stranger(r, nonce, state)
@@ -31,6 +24,5 @@ register('finish', { 'allow-oom' }, function(args)
     note_outcome(r, args, 3)
     end_attempt(r, state, args[6], args[10])
   end
-  if not TRANSITIONS[r.state] then tell_celery(r, args[11]) end
   return { 'OK', r.state }
 end)

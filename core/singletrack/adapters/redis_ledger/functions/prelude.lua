@@ -12,6 +12,7 @@
 --   parked:<queue>  zset    READY runs of a paused queue -> since when; they are not due
 --   leased          set     CLAIMED and RUNNING runs
 --   provisional     set     runs that are LOST until the blessing, or until their own agent speaks
+--   joined:<id>     hash    producers' runs that joined this one -> how long their results are kept
 --   deadlines       zset    QUEUED and READY runs -> when waiting is over
 --   finished        zset    terminal runs -> when to forget them
 --   unprojected     zset    runs with a TaskRun that does not show them as they are -> order of change
@@ -23,7 +24,7 @@
 --   metrics         hash    counters and gauges
 --   changes         stream  hints for watchers, never the truth
 -- Times are milliseconds; tokens and sequence numbers are microseconds or the last one plus one.
--- TRANSITIONS, OWNING and BUCKETS are written above this file when the library is assembled.
+-- TRANSITIONS, OWNING, BUCKETS and CELERY are written above this file when the library is assembled.
 
 local P = ''
 local REPUBLISH_MS, REPUBLISH_MAX_MS, FRUITLESS_CLAIMS = 13000, 3600000, 20
@@ -62,7 +63,7 @@ local CORE = {
   'policy', 'max_queue', 'priority', 'point_ms', 'queue', 'push', 'timeout_ms', 'start_deadline_ms',
   'queue_timeout_ms', 'ttl_ms', 'attempt', 'claims', 'publications', 'nonce', 'token', 'lease_seq',
   'cancel_by', 'cancel_reason', 'cancel_grace_ms', 'submitted_at', 'ready_at', 'started_at',
-  'on_lost', 'suspect_at', 'provisional', 'retry', 'not_before', 'retried',
+  'on_lost', 'suspect_at', 'provisional', 'retry', 'not_before', 'retried', 'tells_celery',
 }
 
 -- The record's small fields, missing ones as ''; nil when there is no record.
@@ -164,6 +165,7 @@ end
 
 local move -- below; release and promote call it
 local is_paused, park -- pausing.lua
+local tell_celery -- telling.lua
 local submit_run -- submit.lua
 
 -- A waiting run's place in line: the moment it came, earlier by what its priority is worth.
@@ -262,6 +264,7 @@ local enter = {
     change(r, 'finished_at', at)
     if r.envelope then change(r, 'envelope', '') else redis.call('HDEL', P .. 'run:' .. r.id, 'envelope') end
     redis.call('ZADD', P .. 'finished', int(at + number(r, 'ttl_ms')), r.id)
+    if r.provisional == '' then tell_celery(r) end
   end,
 }
 
