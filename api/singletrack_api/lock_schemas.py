@@ -82,6 +82,28 @@ class LockStatusView(Shape):
     """The first in line."""
 
 
+class LockSummaryView(Shape):
+    """A lock in a list."""
+
+    key: str
+    """The full key: the namespace, a slash, the key."""
+    holder: HolderView | None
+    fencing_token: int
+    """That of the holder; 0 until a worker has claimed the run."""
+    suspect: bool
+    """The holder's worker is not heard of."""
+    pause: PauseView | None
+    waiting_count: int
+
+
+class LockList(Shape):
+    """One page of locks, by name."""
+
+    items: list[LockSummaryView]
+    next: str | None
+    """The cursor of the next page; also in the `Link` header."""
+
+
 class QueueView(Shape):
     """A broker queue as it is now."""
 
@@ -90,3 +112,11 @@ class QueueView(Shape):
     """While it is there, no run of this queue starts."""
     parked: int
     """How many runs have their lock and are held back by the pause."""
+
+
+class QueueList(Shape):
+    """One page of broker queues, by name."""
+
+    items: list[QueueView]
+    next: str | None
+    """The cursor of the next page; also in the `Link` header."""

@@ -34,6 +34,7 @@ from singletrack_api.dependencies import (
 from singletrack_api.documentation import described, problems
 from singletrack_api.errors import NO_RESULT, Refusal
 from singletrack_api.joined import outcome
+from singletrack_api.pages import paged
 from singletrack_api.parts import Parts
 from singletrack_api.paths import RUN_ID
 from singletrack_api.retry_schemas import RetryRule
@@ -144,12 +145,7 @@ async def list_runs(
     page = found[:limit]
     following = f"{page[-1].sequence:x}" if len(found) > limit else None
     items = [views.run_summary(run, await outcome(parts.ledger, run)) for run in page]
-    content = {"items": items, "next": following}
-    headers = {}
-    if following:
-        target = f"/v1/namespaces/{ns}/runs?limit={limit}&cursor={following}"
-        headers["Link"] = f'<{target}>; rel="next"'
-    return _json(content, 200, headers)
+    return paged(items, following, f"/v1/namespaces/{ns}/runs", limit)
 
 
 @router.get(

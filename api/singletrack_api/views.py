@@ -12,7 +12,7 @@ from typing import Any
 
 from singletrack.errors import Holder
 from singletrack.lifecycle import VIEWS, State
-from singletrack.operations import Forecast, LockStatus, Pause, QueueStatus
+from singletrack.operations import Forecast, LockStatus, LockSummary, Pause, QueueStatus
 from singletrack.retries import Retry
 from singletrack.run import Run
 
@@ -86,6 +86,18 @@ def lock_view(
         "pause": _pause(status.pause),
         "waitingCount": len(status.waiting),
         "waiting": waiting,
+    }
+
+
+def lock_summary(lock: LockSummary) -> dict[str, Any]:
+    """A lock in a list."""
+    return {
+        "key": lock.key,
+        "holder": lock.holder and {"id": lock.holder.run_id, "name": lock.holder.name},
+        "fencingToken": lock.token if lock.holder else 0,
+        "suspect": lock.suspect,
+        "pause": _pause(lock.pause),
+        "waitingCount": lock.waiting,
     }
 
 

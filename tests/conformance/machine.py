@@ -281,6 +281,8 @@ class LedgerMachine(RuleBasedStateMachine):
             ops.ListUnprojected(),
             ops.ListWaitingLocks(),
             ops.GetQueue(queue=self.twins.server.queue),
+            ops.ListLocks(namespace="default"),
+            ops.ListPausedQueues(),
             ops.LatestRun(namespace="default"),
             ops.ReadCounters(),
             ops.GetRun(run_id=IDS[len(self.sent) % len(IDS)]),  # what a list leaves out of a record

@@ -131,12 +131,14 @@ def comparable(operation: Operation[Any], reply: Any) -> Any:
 
 
 def _without_identity(reply: Any) -> Any:
+    if isinstance(reply, tuple):
+        return [_without_identity(one) for one in reply]
     if isinstance(reply, ops.RenewReply):
         return replace(reply, server_id="")
-    if isinstance(reply, ops.LockStatus):
+    if isinstance(reply, ops.LockStatus | ops.LockSummary):
         # The token is that of the owner, as `Promise` checks, or of a past one.
         reply = replace(reply, token=0)
-    if isinstance(reply, ops.LockStatus | ops.QueueStatus):
+    if isinstance(reply, ops.LockStatus | ops.LockSummary | ops.QueueStatus):
         return replace(reply, pause=_timeless(reply.pause))
     return reply
 

@@ -11,6 +11,8 @@ from singletrack.operations.replies import (
     Forecast,
     LeaseView,
     LockStatus,
+    LockSummary,
+    QueueStatus,
     ServerStatus,
 )
 from singletrack.run import Run, RunSpec
@@ -50,6 +52,24 @@ class GetLock(Operation[LockStatus]):
     """Who owns a lock and who waits."""
 
     lock: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListLocks(Operation[tuple[LockSummary, ...]]):
+    """The locks of a namespace that somebody holds, waits for or has paused, by name.
+
+    It costs a read for every run that lives, so that no run pays for a list nobody asks for.
+    """
+
+    namespace: str
+    limit: int = 50
+    after: str = ""
+    """Only keys behind this one, which need not be there any more; empty for the first page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPausedQueues(Operation[tuple[QueueStatus, ...]]):
+    """The broker queues that are paused, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

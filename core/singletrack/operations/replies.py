@@ -178,6 +178,18 @@ class LockStatus:
     pause: Pause | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockSummary:
+    """One lock of a list: `LockStatus` with those that wait counted, not named."""
+
+    key: str
+    holder: Holder | None
+    token: int
+    suspect: bool
+    waiting: int
+    pause: Pause | None = None
+
+
 WITHDRAWN = "withdrawn"
 """What `blessed_id` is while a blessing is withdrawn."""
 

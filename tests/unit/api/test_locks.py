@@ -6,12 +6,16 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 
 from singletrack import operations as ops
+from singletrack.access import Caller
 from singletrack.adapters.memory import MemoryLedger
+from singletrack.catalogue import CatalogueEntry
 from singletrack.lifecycle import State
 from singletrack.run import RunSpec
-from singletrack_api.lock_schemas import LockStatusView, QueueView
+from singletrack_api.lock_schemas import LockList, LockStatusView, QueueList, QueueView
+from singletrack_api.rights import authorised
 
 LOCKS = "/v1/namespaces/default/locks"
 RUNS = "/v1/namespaces/default/runs"
@@ -153,3 +157,71 @@ async def test_a_queue_with_a_name_no_queue_can_have_is_a_bad_request(
     client: httpx2.AsyncClient,
 ) -> None:
     assert (await client.get("/v1/queues/{st}:meta")).status_code == 400
+
+
+# --- lists ----------------------------------------------------------------------------------------
+
+
+async def test_the_locks_somebody_uses_are_listed_by_name(
+    client: httpx2.AsyncClient, memory: MemoryLedger, submit: Any
+) -> None:
+    submit("a", lock="default/b", name="monthly")
+    reply = memory.execute(ops.Claim(run_id="a", nonce="n", worker="w"))
+    submit("b", lock="default/b")
+    submit("elsewhere", lock="other/c", namespace="other")
+    await client.post(f"{LOCKS}/a:pause", json={"reason": "quarter end"})
+    shown = (await client.get(LOCKS)).json()
+    LockList.model_validate(shown)
+    paused, held = shown["items"]
+    assert (paused["key"], paused["holder"], paused["waitingCount"]) == ("default/a", None, 0)
+    assert paused["pause"]["reason"] == "quarter end"
+    assert reply.grant
+    assert held == {
+        "key": "default/b",
+        "holder": {"id": "a", "name": "monthly"},
+        "fencingToken": reply.grant.token,
+        "suspect": False,
+        "pause": None,
+        "waitingCount": 1,
+    }
+    assert shown["next"] is None
+
+
+async def test_a_long_list_of_locks_comes_in_pages(client: httpx2.AsyncClient, submit: Any) -> None:
+    keys = [f"default/reports/{name}" for name in ("a b", "c/d", "e&f", "g")]
+    for key in keys:
+        submit(key, lock=key)
+    found, target = [], f"{LOCKS}?limit=1"
+    while target:
+        page = await client.get(target)
+        found += [lock["key"] for lock in page.json()["items"]]
+        target = page.links["next"]["url"] if "next" in page.links else ""
+    assert found == keys
+
+
+async def test_queues_that_tasks_use_or_that_are_paused_are_listed(
+    client: httpx2.AsyncClient, memory: MemoryLedger
+) -> None:
+    entry = CatalogueEntry(name="mail", parameters={}, queue="mails")
+    memory.execute(ops.RegisterTasks(entries={"mail": entry.to_json()}))
+    await client.post("/v1/queues/images:pause")
+    pages = [await client.get("/v1/queues?limit=2")]
+    pages.append(await client.get(pages[0].links["next"]["url"]))
+    shown = [QueueList.model_validate(page.json()) for page in pages]
+    assert [queue.name for page in shown for queue in page.items] == ["celery", "images", "mails"]
+    assert [queue.name for page in shown for queue in page.items if queue.pause] == ["images"]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", "cursor=" + "k" * 254])
+async def test_what_a_list_is_asked_for_has_bounds(client: httpx2.AsyncClient, query: str) -> None:
+    for path in (LOCKS, "/v1/queues"):
+        answer = await client.get(f"{path}?{query}")
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid-request")
+
+
+async def test_a_pause_names_the_caller_if_one_is_known(
+    client: httpx2.AsyncClient, app: FastAPI
+) -> None:
+    app.dependency_overrides[authorised] = lambda: Caller(name="alice")
+    await client.post(f"{LOCKS}/a:pause")
+    assert (await client.get(f"{LOCKS}/a")).json()["pause"]["by"] == "alice"

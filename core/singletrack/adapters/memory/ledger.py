@@ -63,6 +63,8 @@ HANDLERS: dict[type, Callable[[Book, Any], Any]] = {
     ops.LatestRun: reading.latest_run,
     ops.Preview: previewing.preview,
     ops.GetLock: reading.get_lock,
+    ops.ListLocks: reading.list_locks,
+    ops.ListPausedQueues: pausing.list_paused_queues,
     ops.ListDue: reading.list_due,
     ops.ListLeases: reading.list_leases,
     ops.ListOverdue: reading.list_overdue,

@@ -39,6 +39,10 @@ def resume_queue(book: Book, op: ops.ResumeQueue) -> bool:
     return True
 
 
+def list_paused_queues(book: Book, _op: ops.ListPausedQueues) -> tuple[QueueStatus, ...]:
+    return tuple(get_queue(book, ops.GetQueue(queue=name)) for name in sorted(book.paused_queues))
+
+
 def get_queue(book: Book, op: ops.GetQueue) -> QueueStatus:
     pause = book.paused_queues.get(op.queue)
     parked = len(list(book.ready_for(op.queue))) if pause else 0

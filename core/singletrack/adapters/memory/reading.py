@@ -8,7 +8,8 @@ from typing import Any
 
 from singletrack import operations as ops
 from singletrack.adapters.memory.book import LEASED, Book, Record
-from singletrack.lifecycle import OWNING, TERMINAL, State
+from singletrack.errors import Holder
+from singletrack.lifecycle import LIVE, OWNING, TERMINAL, State
 from singletrack.run import Run
 
 
@@ -50,6 +51,25 @@ def get_lock(book: Book, op: ops.GetLock) -> ops.LockStatus:
         token=owner.run.token if owner else 0,
         waiting=tuple(record.run.run_id for record in book.waiting(op.lock)),
         pause=book.paused_locks.get(op.lock),
+    )
+
+
+def list_locks(book: Book, op: ops.ListLocks) -> tuple[ops.LockSummary, ...]:
+    living = {record.run.spec.lock for record in book.in_state(*LIVE)}
+    start = f"{op.namespace}/"
+    keys = sorted(key for key in living | book.paused_locks.keys() if key.startswith(start))
+    return tuple(_summary(book, key) for key in [k for k in keys if k > op.after][: op.limit])
+
+
+def _summary(book: Book, key: str) -> ops.LockSummary:
+    owner = book.owner(key)
+    return ops.LockSummary(
+        key=key,
+        holder=Holder(owner.run.run_id, owner.run.spec.name) if owner else None,
+        token=owner.run.token if owner else 0,
+        suspect=owner is not None and owner.run.suspect,
+        waiting=len(book.waiting(key)),
+        pause=book.paused_locks.get(key),
     )
 
 

@@ -135,6 +135,27 @@ def queue_status(op: ops.GetQueue, reply: list[Any]) -> ops.QueueStatus:
     return ops.QueueStatus(name=op.queue, pause=records.read_pause(pause), parked=int(parked))
 
 
+def lock_summaries(_op: Any, reply: list[Any]) -> tuple[ops.LockSummary, ...]:
+    return tuple(
+        ops.LockSummary(
+            key=key,
+            holder=read_holder(run_id, name),
+            token=int(token),
+            suspect=suspect == "1",
+            waiting=int(waiting),
+            pause=records.read_pause(pause),
+        )
+        for key, run_id, name, token, suspect, waiting, pause in reply
+    )
+
+
+def paused_queues(_op: Any, reply: list[Any]) -> tuple[ops.QueueStatus, ...]:
+    return tuple(
+        ops.QueueStatus(name=name, pause=records.read_pause(pause), parked=int(parked))
+        for name, pause, parked in reply
+    )
+
+
 def due(_op: Any, reply: list[Any]) -> tuple[ops.DueRun, ...]:
     return tuple(
         ops.DueRun(run_id=run_id, publications=int(count), queue=queue, envelope=envelope)

@@ -84,6 +84,11 @@ _TABLE: dict[type, tuple[Arguments, Decode]] = {
     ops.LatestRun: (lambda op: [op.namespace], lambda _op, reply: reply),
     ops.Preview: (arguments.preview, replies.forecast),
     ops.GetLock: (lambda op: [op.lock], replies.lock_status),
+    ops.ListLocks: (
+        lambda op: [op.namespace, str(op.limit), op.after],
+        replies.lock_summaries,
+    ),
+    ops.ListPausedQueues: (arguments.nothing, replies.paused_queues),
     ops.ListDue: (arguments.limit, replies.due),
     ops.ListLeases: (arguments.nothing, replies.leases),
     ops.ListOverdue: (arguments.limit, replies.ids),
