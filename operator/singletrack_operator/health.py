@@ -9,6 +9,7 @@ from singletrack_operator.workqueue import WorkQueue
 
 _BEAT_SECONDS = 1.0
 _LONGEST_LAG_SECONDS = 10.0
+_LONGEST_SILENCE_SECONDS = 20.0
 _LONGEST_RESYNC_AGE_SECONDS = 25 * 60.0
 _LONGEST_QUEUE = 10_000
 
@@ -20,12 +21,17 @@ class Health:
         self._queue = queue
         self._beaten_at = time.monotonic()
         self._succeeded_at: dict[str, float] = {}
+        self._answered_at = time.monotonic()
         self.served = False
         """The API server knows TaskRuns."""
         self.stopping = False
 
     def succeeded(self, loop: str) -> None:
         self._succeeded_at[loop] = time.monotonic()
+
+    def answered(self) -> None:
+        """The API server has answered something; it is asked every few seconds."""
+        self._answered_at = time.monotonic()
 
     async def beat(self) -> None:
         """Prove that the loop turns, until cancelled."""
@@ -52,6 +58,9 @@ class Health:
             wrong.append("the API server does not serve TaskRuns, or does not answer")
         elif "resync" not in self._succeeded_at:
             wrong.append("the TaskRuns and the ledger have not been compared yet")
+        silence = time.monotonic() - self._answered_at
+        if silence > _LONGEST_SILENCE_SECONDS:
+            wrong.append(f"the API server has not answered for {silence:.0f} s")
         if len(self._queue) > _LONGEST_QUEUE:
             wrong.append("more work is waiting than can be done")
         return wrong

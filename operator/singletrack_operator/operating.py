@@ -44,6 +44,8 @@ from singletrack_operator.workqueue import WorkQueue
 log = structlog.get_logger()
 
 _PAUSE_SECONDS = 2.0
+_PROBE_SECONDS = 5.0
+_SERVER_ERROR = 500
 _LAST_WORK_SECONDS = 5.0
 
 
@@ -61,7 +63,7 @@ class Operator:
         self._platform, self._own = platform, own
         clock: Clock = SystemClock()
         self._metrics = OperatorMetrics()
-        self._session = KubernetesSession(connection, self._metrics.observe_request)
+        self._session = KubernetesSession(connection, self._observe)
         self._around = Surroundings(
             ledger=ledger,
             taskruns=TaskRuns(self._session, field_manager="singletrack-operator"),
@@ -76,13 +78,11 @@ class Operator:
         )
         self._rules = _rules(platform, own)
         self._health = Health(self._around.queue)
-        self._workers_session = KubernetesSession(
-            connection, self._metrics.observe_request, most_connections=0
-        )
+        self._workers_session = KubernetesSession(connection, self._observe, most_connections=0)
         self._confirmations = Confirmations(ledger, Pods(self._workers_session))
-        self._watch = Watch(connection, self._deliver, self._metrics.observe_request)
+        self._watch = Watch(connection, self._deliver, self._observe)
         self._resync = Resync(self._around)
-        self._stopped = asyncio.Event()
+        self._stopped, self._missed = asyncio.Event(), asyncio.Event()
         self.port = 0
 
     def stop(self) -> None:
@@ -137,7 +137,7 @@ class Operator:
             around.deletions.run(around.taskruns),
             around.teller.run(),
             self._health.beat(),
-            self._repeat("resync", self._compare, self._own.resync_seconds),
+            self._repeat("resync", self._compare, self._own.resync_seconds, self._missed),
             self._repeat("refill", self._refill, LISTING.total_seconds()),
         ]
 
@@ -156,7 +156,15 @@ class Operator:
         with suppress(KubernetesError, LedgerError):  # the loop tries again, and says why
             await self._compare()  # before the watch, which lists by name and not by age
         self._health.served = True
-        await self._watch.run(self._metrics.watch_restarts.inc)
+        probing = asyncio.create_task(self._repeat("probe", self._probe, _PROBE_SECONDS))
+        try:
+            await self._watch.run(self._metrics.watch_restarts.inc, self._missed.set)
+        finally:
+            probing.cancel()
+
+    async def _probe(self) -> None:
+        """Have the API server answer: without work, nothing else would tell that it does not."""
+        self._health.served = await self._around.taskruns.served()
 
     async def _until_served(self) -> None:
         """Kopf looks for the kind once, at its start; so it starts when the kind is there."""
@@ -173,6 +181,11 @@ class Operator:
             told = True
             await asyncio.sleep(_PAUSE_SECONDS)
 
+    def _observe(self, method: str, path: str, status: int, seconds: float) -> None:
+        self._metrics.observe_request(method, path, status, seconds)
+        if 0 < status < _SERVER_ERROR:
+            self._health.answered()
+
     def _deliver(self, event: str | None, body: Mapping[str, Any]) -> None:
         taskrun = manifest.read(body)
         if self._around.store.observe(event, taskrun):
@@ -187,10 +200,16 @@ class Operator:
         await around.deletions.refill(around.taskruns, deletion_time, self._rules.defaults)
 
     async def _repeat(
-        self, name: str, work: Callable[[], Awaitable[None]], pause_seconds: float
+        self,
+        name: str,
+        work: Callable[[], Awaitable[None]],
+        pause_seconds: float,
+        sooner: asyncio.Event | None = None,
     ) -> None:
-        failing = False
+        """Do it again and again, and at once after a pause that `sooner` has ended."""
+        sooner, failing = sooner or asyncio.Event(), False
         while True:
+            sooner.clear()
             try:
                 await work()
                 self._health.succeeded(name)
@@ -199,7 +218,8 @@ class Operator:
                 if not failing and self._health.served:
                     log.warning("loop_failed", loop=name, error=str(error))
                 failing, pause = True, _PAUSE_SECONDS
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(sooner.wait(), pause)
 
     def _server(self) -> Server:
         around = self._around

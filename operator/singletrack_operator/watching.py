@@ -27,7 +27,14 @@ log = structlog.get_logger()
 Deliver = Callable[[str | None, Mapping[str, Any]], None]
 """Told of each event in the caller's loop: its type (None while listing), the object."""
 
-_LONGEST_PAUSE_SECONDS = 30.0
+_LONGEST_PAUSE_SECONDS = 10.0
+
+#: A watch on which nothing happens and one whose connection has died in silence look the same, and
+#: the server's bookmarks come once a minute. So the server ends each watch after so long, which
+#: costs a request, and one that then still seems to be there is dead.
+_WATCH_SECONDS = 20
+_DEAD_AFTER_SECONDS = 25
+_OK = 200
 _LOUD = ("kopf.objects", "kopf._core.engines.activities", "kopf._core.reactor.running")
 _LOUDEST = "kopf._cogs.clients.watching"
 
@@ -41,9 +48,17 @@ class Watch:
         self._observer = observer
         self._stop_kopf: Callable[[], None] = lambda: None
         self._stopping = False
+        self._listed = False
+        self._missed: Callable[[], None] = lambda: None
 
-    async def run(self, restarted: Callable[[], None]) -> None:
-        """Watch until `stop`; a failed watch starts again, after a growing pause."""
+    async def run(self, restarted: Callable[[], None], missed: Callable[[], None]) -> None:
+        """Watch until `stop`; a failed watch starts again, after a growing pause.
+
+        `missed` is called when it had to begin anew with a listing, which does not tell what was
+        deleted since the last event.
+        """
+        loop = asyncio.get_running_loop()
+        self._missed = lambda: _call_in(loop, missed)
         for name in _LOUD:
             logging.getLogger(name).setLevel(logging.ERROR)
         logging.getLogger(_LOUDEST).addFilter(_first_attempt)
@@ -56,6 +71,13 @@ class Watch:
             pause = next(pauses)
             log.warning("watch_failed", error=repr(failure), again_in_seconds=round(pause, 1))
             await asyncio.sleep(pause)
+
+    def _observe(self, method: str, path: str, status: int, seconds: float) -> None:
+        self._observer(method, path, status, seconds)
+        if method == "GET" and status == _OK and _is_first_page(path):
+            if self._listed:
+                self._missed()
+            self._listed = True
 
     def stop(self) -> None:
         """End the watch; `run` returns when it is over."""
@@ -101,7 +123,7 @@ class Watch:
             return kopf.AiohttpSession(
                 server=self._connection.server,
                 default_namespace=self._connection.namespace,
-                aiohttp_session=open_http(self._connection, self._observer),
+                aiohttp_session=open_http(self._connection, self._observe),
             )
 
         @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
@@ -166,9 +188,10 @@ def _settings() -> kopf.OperatorSettings:
     watching = settings.watching
     watching.chunk_size = 500
     watching.field_selectors[GROUP, VERSION, PLURAL] = UNFINISHED
-    watching.server_timeout, watching.client_timeout, watching.connect_timeout = 300, 310, 10
+    watching.server_timeout, watching.client_timeout = _WATCH_SECONDS, _DEAD_AFTER_SECONDS
+    watching.inactivity_timeout, watching.connect_timeout = _DEAD_AFTER_SECONDS, 10
     watching.reconnect_backoff = 1.0
-    settings.networking.connect_timeout = 5
+    settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = InfiniteJitter(1.0, _LONGEST_PAUSE_SECONDS)
     settings.networking.enforce_retry_after = True
@@ -181,6 +204,11 @@ def _settings() -> kopf.OperatorSettings:
 def _first_attempt(record: logging.LogRecord) -> bool:
     """Of an outage, the first failure is worth a line; kopf would give each attempt one."""
     return "Request attempt #" not in record.getMessage() or "#1 " in record.getMessage()
+
+
+def _is_first_page(path: str) -> bool:
+    """Whether a listing begins with this request."""
+    return f"/{PLURAL}?" in path and "watch=" not in path and "continue=" not in path
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *args: Any) -> None:

@@ -150,16 +150,20 @@ class ClusterStage(Stage):
             "operator",
             "singletrack_operator",
             ready="ledger_trusted",
-            SINGLETRACK_KUBECONFIG=self._config("singletrack-operator"),
+            SINGLETRACK_KUBECONFIG=self.kubeconfig("singletrack-operator"),
             SINGLETRACK_OPERATOR_PORT="0",
             SINGLETRACK_RECORD_LOST_SECONDS="1",
-            SINGLETRACK_RESYNC_SECONDS="5",
+            **self.settings_of_the_operator(),
         )
 
-    def settings_of_the_api(self) -> dict[str, str]:
-        return {"SINGLETRACK_KUBECONFIG": self._config("singletrack-api")}
+    def settings_of_the_operator(self) -> dict[str, str]:
+        return {"SINGLETRACK_RESYNC_SECONDS": "5"}
 
-    def _config(self, account: str) -> str:
+    def settings_of_the_api(self) -> dict[str, str]:
+        return {"SINGLETRACK_KUBECONFIG": self.kubeconfig("singletrack-api")}
+
+    def kubeconfig(self, account: str) -> str:
+        """By which a part reaches the API server as this ServiceAccount."""
         return str(self.plane.service_account_kubeconfig("singletrack", account))
 
     def scenarios(self) -> Mapping[str, Callable[[Any], None]]:
@@ -203,8 +207,11 @@ def statuses(plane: ControlPlane) -> dict[str, Any]:
     return {}
 
 
+Build = Callable[[RedisServer, Path, ControlPlane], ClusterStage]
+
+
 @contextmanager
-def set_up(folder: Path, programs: Binaries) -> Iterator[ClusterStage]:
+def set_up(folder: Path, programs: Binaries, build: Build = ClusterStage) -> Iterator[ClusterStage]:
     """A cluster stage; nothing of it is left at the end, or that is an error."""
     (folder / "server").mkdir(parents=True)
     with (
@@ -212,7 +219,7 @@ def set_up(folder: Path, programs: Binaries) -> Iterator[ClusterStage]:
         ControlPlane.start(programs, folder / "control-plane", durable=False) as plane,
     ):
         _install(plane)
-        stage = ClusterStage(server, folder, plane)
+        stage = build(server, folder, plane)
         try:
             yield stage
         finally:
@@ -227,6 +234,7 @@ def _install(plane: ControlPlane) -> None:
         "ServiceAccount": "/api/v1/namespaces/singletrack/serviceaccounts",
         "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
         "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+        "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/singletrack/rolebindings",
     }
     for name in ("crd.yaml", "operator-rbac.yaml"):
         for document in yaml.safe_load_all((ROOT / "k8s" / name).read_text()):

@@ -208,6 +208,7 @@ class Rest:
     """The REST door, asked again until it answers: what a client with an idempotency key does."""
 
     def __init__(self, part: Part, tend: Any) -> None:
+        self.patience_seconds = 2.0
         self._part = part
         self._tend = tend
 
@@ -216,16 +217,20 @@ class Rest:
 
         def answered() -> tuple[int, Any] | None:
             self._tend()
-            return self._once(method, path, body, key)
+            answer = self.try_once(method, path, body, key)
+            return None if answer and answer[0] in _TRY_AGAIN else answer
 
         return wait_until(answered, 60, f"{method} {path} to be answered")
 
-    def _once(self, method: str, path: str, body: Any, key: str) -> tuple[int, Any] | None:
+    def try_once(self, method: str, path: str, body: Any, key: str) -> tuple[int, Any] | None:
+        """The status and the content of the answer; None if there was none."""
         found = re.findall(r"url=http://([\d.]+):(\d+)", self._part.log)
         if not found:
             return None
         headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
-        connection = http.client.HTTPConnection(found[-1][0], int(found[-1][1]), timeout=2)
+        connection = http.client.HTTPConnection(
+            found[-1][0], int(found[-1][1]), timeout=self.patience_seconds
+        )
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
@@ -234,4 +239,4 @@ class Rest:
             return None
         finally:
             connection.close()
-        return None if response.status in _TRY_AGAIN else (response.status, content)
+        return response.status, content

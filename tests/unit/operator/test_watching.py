@@ -27,6 +27,29 @@ def test_nothing_is_written_by_kopf() -> None:
     assert settings.scanning.disabled
 
 
+def test_a_watch_that_is_silent_for_longer_than_the_server_lets_one_last_is_dead() -> None:
+    settings = watching._settings().watching
+
+    assert settings.server_timeout is not None
+    assert settings.client_timeout is not None
+    assert settings.server_timeout < settings.client_timeout <= 30
+    assert settings.server_timeout < settings.inactivity_timeout <= 30
+
+
+@pytest.mark.parametrize(
+    ("query", "begins"),
+    [
+        ("fieldSelector=x&limit=500", True),
+        ("fieldSelector=x&limit=500&continue=abc", False),
+        ("watch=true&fieldSelector=x", False),
+    ],
+)
+def test_a_listing_begins_with_its_first_page(query: str, begins: bool) -> None:
+    path = f"/apis/singletrack.dev/v1alpha1/taskruns?{query}"
+
+    assert watching._is_first_page(path) is begins
+
+
 def test_pauses_grow_to_a_limit_and_never_end() -> None:
     pauses = list(islice(watching.InfiniteJitter(1, 30), 100))
 

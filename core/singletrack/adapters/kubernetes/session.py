@@ -26,7 +26,8 @@ _REFUSED = 400
 _UNAUTHORIZED = 401
 _MOST_CONNECTIONS = 8
 _LONGEST_LINE = 2**20
-_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
+#: A connection that is dead and does not say so is one on which nothing comes any more.
+_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10, sock_read=10)
 
 
 def _ignore(_method: str, _path: str, _status: int, _seconds: float) -> None:
