@@ -107,7 +107,9 @@ class WorkerSettings(_Group):
     node_name: str = Field(default="", pattern=r"^[^/]*$")
     """That Pod's `spec.nodeName`: the operator can tell when the node is out of service."""
     worker_metrics_port: int = 0
-    """Where the worker's main process answers `/metrics` on loopback; 0 for nowhere."""
+    """Where the worker's main process answers `/metrics`; 0 for nowhere."""
+    worker_metrics_host: str = "127.0.0.1"
+    """The address it answers on; 0.0.0.0 in a pod, where Prometheus and the kubelet ask."""
     untested_celery: str = ""
     """A minor of Celery, such as `5.8`, to start on although this release does not know it: at
     your own risk, because the gate hooks into Celery's insides."""

@@ -25,14 +25,14 @@ class WorkerMetrics:
         )
         self.slots.set(slots)
 
-    def serve(self, port: int) -> None:
-        """Answer `/metrics` on loopback.
+    def serve(self, host: str, port: int) -> None:
+        """Answer `/metrics` on that address.
 
         Raises:
             ConfigurationError: the port is taken.
         """
         try:
-            start_http_server(port, addr="127.0.0.1", registry=self.registry)
+            start_http_server(port, addr=host, registry=self.registry)
         except OSError as error:
             raise ConfigurationError(
                 f"port {port} for the worker's metrics cannot be used ({error.strerror}); "

@@ -123,11 +123,11 @@ class MainProcess:
         controller.timer.call_repeatedly(_LOOK_SECONDS, self._tell_exits)
         grace = self.runtime.settings.lease.blessing_grace_seconds
         controller.timer.call_repeatedly(grace / 2, self._register_forgotten_tasks)
-        port = self.runtime.settings.worker.worker_metrics_port
-        if port:
+        settings = self.runtime.settings.worker
+        if settings.worker_metrics_port:
             metrics = WorkerMetrics(controller.concurrency)
             metrics.busy.set_function(lambda: len(state.active_requests))
-            metrics.serve(port)
+            metrics.serve(settings.worker_metrics_host, settings.worker_metrics_port)
 
     def _tell_exits(self) -> None:
         """Have the pool tell at once how a child ended; Celery itself hears of it seconds later.

@@ -1,0 +1,31 @@
+"""What `helm test` does: one run over REST, to its end; it must have run, and once."""
+
+import json
+import os
+import sys
+import urllib.request
+from pathlib import Path
+
+RUNS = f"{os.environ['API']}/v1/namespaces/{os.environ['NAMESPACE']}/runs"
+TOKEN = Path("/var/run/singletrack/token").read_text()
+
+
+def ask(path: str = "", body: object = None) -> dict:
+    request = urllib.request.Request(RUNS + path, headers={"Authorization": f"Bearer {TOKEN}"})
+    request.add_header("Prefer", "wait=50")
+    if body is not None:
+        request.data = json.dumps(body).encode()
+        request.add_header("Content-Type", "application/json")
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        sys.exit(f"{error.code}: {error.read().decode()}")
+
+
+lock = {"key": "helm-test", "policy": "Queue"}
+run = ask(body={"task": "dummy_task", "params": {"name": "Helm"}, "lock": lock})
+run = ask(f"/{run['id']}")
+print(json.dumps(run, indent=2))
+if (run["phase"], run["attempt"], run["result"]) != ("Succeeded", 1, "Hello Helm!"):
+    sys.exit("the run did not run once to its end")

