@@ -36,9 +36,9 @@ class LockRequest(Shape):
     policy: Policy | None = None
     """Without one the task's own decides, else `Reject`."""
     max_queue: Count | None = None
+    """With `Queue`: refuse when that many runs wait already; without one the task's own decides."""
     on_lost: OnLost | None = None
     """Release or Hold: what becomes of the lock when the worker is not heard of any more."""
-    """With `Queue`: refuse when that many runs wait already; without one the task's own decides."""
 
 
 class RunCreate(Shape):

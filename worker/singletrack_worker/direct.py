@@ -14,24 +14,15 @@ from celery.utils.time import maybe_iso8601
 from singletrack.adapters.celery_broker import OURS, make_envelope
 from singletrack.admission import Defaults, RunRequest, resolve
 from singletrack.catalogue import CatalogueEntry
-from singletrack.errors import InvalidParameters, ParametersTooLarge
+from singletrack.errors import ParametersTooLarge
 from singletrack.locks import qualify
-from singletrack.policies import Policy
-from singletrack.retries import MOST_RETRIES, Retry
-from singletrack.run import PRIORITIES, Door, RunSpec
+from singletrack.run import Door, RunSpec
 from singletrack.specification import of_message
 from singletrack.tasks import declaration_of, describe
+from singletrack_worker.headers import said
 
 #: The largest message of a producer that the ledger keeps a copy of.
 MAX_MESSAGE_BYTES = 1024 * 1024
-
-#: What a producer may say about one run, as headers of its message:
-#: `task.apply_async(…, headers={"singletrack_policy": "Skip"})`.
-POLICY = "singletrack_policy"
-MAX_QUEUE = "singletrack_max_queue"
-LOCK = "singletrack_lock"
-PRIORITY = "singletrack_priority"
-RETRIES = "singletrack_retries"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,10 +109,7 @@ class DirectRuns:
             namespace=self._namespace,
             door=Door.PRODUCER,
             queue=message.queue,
-            timeout_seconds=message.timeout_seconds,
-            queue_timeout_seconds=message.seconds_left,
-            start_deadline_seconds=message.seconds_left,
-            **_said(message.headers),
+            **_asked(message),
         )
         entry = self._entry(message.task)
         named = None
@@ -158,39 +146,17 @@ def refused(message: Message, namespace: str, *, tells_celery: bool) -> RunSpec:
     )
 
 
-def _said(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """What our headers say about the run; headers of anybody else are left alone."""
-    said: dict[str, Any] = {}
-    if (policy := headers.get(POLICY)) is not None:
-        said["policy"] = _policy(policy)
-    if (key := headers.get(LOCK)) is not None:
-        said["lock"] = _checked(LOCK, key, isinstance(key, str) and key != "")
-    if (count := headers.get(MAX_QUEUE)) is not None:
-        said["max_queue"] = _checked(MAX_QUEUE, count, _is_whole(count) and count >= 0)
-    if (priority := headers.get(PRIORITY)) is not None:
-        fits = _is_whole(priority) and PRIORITIES[0] <= priority <= PRIORITIES[1]
-        said["priority"] = _checked(PRIORITY, priority, fits)
-    if (limit := headers.get(RETRIES)) is not None:
-        fits = _is_whole(limit) and 0 <= limit <= MOST_RETRIES
-        said["retry"] = Retry(limit=_checked(RETRIES, limit, fits))
-    return said
+def _asked(message: Message) -> dict[str, Any]:
+    """What the message says of its run: in the words of Celery, or more exactly by our headers.
 
-
-def _policy(value: Any) -> Policy:
-    try:
-        return Policy(value)
-    except ValueError as error:
-        raise InvalidParameters(f"header {POLICY}: there is no policy {value!r:.100}") from error
-
-
-def _checked(header: str, value: Any, fits: bool) -> Any:  # noqa: FBT001 - the answer of a check
-    if not fits:
-        raise InvalidParameters(f"header {header} cannot be {value!r:.100}")
-    return value
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    Its `expires` bounds both ways to wait, whatever a header allows.
+    """
+    asked: dict[str, Any] = {"timeout_seconds": message.timeout_seconds, **said(message.headers)}
+    left = message.seconds_left
+    for wait in ("queue_timeout_seconds", "start_deadline_seconds"):
+        limits = [limit for limit in (asked.get(wait), left) if limit is not None]
+        asked[wait] = min(limits, default=None)
+    return asked
 
 
 def _named(function: Any, message: Message) -> Mapping[str, Any]:

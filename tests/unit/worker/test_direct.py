@@ -1,11 +1,15 @@
 """What a producer's message says of its run: policy, lock, priority, at most how many waiting."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from celery import Celery
 
 from singletrack import task
 from singletrack.admission import Defaults
 from singletrack.errors import InvalidParameters
+from singletrack.locks import OnLost
 from singletrack.policies import Policy
 from singletrack.run import Door
 from singletrack_worker.direct import DirectRuns, Message
@@ -75,11 +79,51 @@ def test_a_message_may_name_its_lock_its_priority_and_the_longest_list(runs):
         ("priority", "5"),
         ("max_queue", -1),
         ("max_queue", 1.5),
+        ("retries", -1),
+        ("retries", 101),
+        ("on_lost", "Hope"),
+        ("timeout", 0),
+        ("timeout", "5"),
+        ("timeout", True),
+        ("timeout", float("inf")),
+        ("queue_timeout", -1),
+        ("start_deadline", 366 * 86_400 + 1),
+        ("ttl", -1),
     ],
 )
 def test_a_header_that_makes_no_sense_is_refused_by_name(runs, name, value):
     with pytest.raises(InvalidParameters, match=f"singletrack_{name}"):
         specify(runs, headers={f"singletrack_{name}": value})
+
+
+def test_a_message_may_say_how_long_its_run_may_take_wait_and_be_kept(runs):
+    said = {
+        "singletrack_timeout": 5,
+        "singletrack_queue_timeout": 6.5,
+        "singletrack_start_deadline": 7,
+        "singletrack_ttl": 0,
+        "singletrack_on_lost": "Hold",
+        "singletrack_retries": 2,
+    }
+    spec = specify(runs, headers=said)
+    assert (spec.timeout_seconds, spec.queue_timeout_seconds) == (5, 6.5)
+    assert (spec.start_deadline_seconds, spec.ttl_seconds) == (7, 0)
+    assert (spec.on_lost, spec.retry.limit) == (OnLost.HOLD, 2)
+
+
+def test_our_header_is_more_exact_than_celerys_time_limit(runs):
+    said = {"singletrack_timeout": 5}
+    message = Message(run_id="r1", task="direct.plain", timeout_seconds=60.0, headers=said)
+    assert runs.specify(message).timeout_seconds == 5
+    assert runs.specify(replace(message, headers={})).timeout_seconds == 60
+
+
+def test_no_header_lets_a_message_wait_beyond_its_expiry(runs):
+    said = {"singletrack_queue_timeout": 500, "singletrack_start_deadline": 5}
+    expires = datetime.now(UTC) + timedelta(seconds=60)
+    spec = runs.specify(Message(run_id="r1", task="direct.plain", expires=expires, headers=said))
+    assert spec.queue_timeout_seconds <= 60
+    assert spec.start_deadline_seconds == 5
 
 
 def test_headers_of_others_are_left_alone(runs):
