@@ -134,6 +134,10 @@ class ErrorView(Shape):
     message: str
     type: str
     traceback: str
+    exit_code: int | None
+    """What the process ended with, if that was the end of the run and somebody has seen it."""
+    signal: str
+    """By which signal it was killed, `SIGKILL` for example; empty if by none."""
 
 
 class RunSummary(Shape):

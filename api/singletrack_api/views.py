@@ -199,7 +199,7 @@ def _cancellation(run: Run) -> dict[str, Any] | None:
     }
 
 
-def _error(run: Run) -> dict[str, str] | None:
+def _error(run: Run) -> dict[str, Any] | None:
     failure = run.failure
     if failure is None:
         return None
@@ -208,6 +208,8 @@ def _error(run: Run) -> dict[str, str] | None:
         "message": failure.message,
         "type": failure.error_type,
         "traceback": failure.traceback,
+        "exitCode": failure.exit and failure.exit.code,
+        "signal": failure.exit.signal if failure.exit else "",
     }
 
 

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from singletrack.errors import EncodeError, Holder
+from singletrack.exits import Exit
 from singletrack.lifecycle import TERMINAL, VIEWS, State
 from singletrack.locks import OnLost
 from singletrack.pods import Pod
@@ -115,6 +116,8 @@ class Failure:
     error_type: str = ""
     """The exception's qualified name, if there was one."""
     traceback: str = ""
+    exit: Exit | None = None
+    """How the process ended, if that was the end of the run and somebody has seen it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

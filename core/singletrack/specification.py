@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, fields
 from typing import Any
 
+from singletrack.exits import Exit
 from singletrack.lifecycle import State
 from singletrack.locks import OnLost
 from singletrack.policies import Policy
@@ -68,7 +69,7 @@ def read_spec(text: str) -> RunSpec:
 def write_outcome(outcome: Outcome) -> str:
     """As text; empty if that would be too large."""
     failure = outcome.failure
-    why = failure and [failure.reason, failure.message, failure.error_type, failure.traceback]
+    why = failure and [*_texts_of(failure), *(failure.exit.write() if failure.exit else ("", ""))]
     return _unless_large([outcome.state, outcome.result, why, outcome.retry_after_seconds])
 
 
@@ -81,13 +82,21 @@ def read_outcome(text: str) -> Outcome:
     try:
         state, result, why, retry_after = json.loads(text)
         failure = why and Failure(
-            reason=why[0], message=why[1], error_type=why[2], traceback=why[3]
+            reason=why[0],
+            message=why[1],
+            error_type=why[2],
+            traceback=why[3],
+            exit=Exit.read(why[4], why[5]),
         )
         return Outcome(
             state=State(state), result=result, failure=failure, retry_after_seconds=retry_after
         )
     except (TypeError, IndexError, KeyError) as error:
         raise ValueError(f"not an outcome: {error}") from error
+
+
+def _texts_of(failure: Failure) -> list[str]:
+    return [failure.reason, failure.message, failure.error_type, failure.traceback]
 
 
 def _to_fields(spec: RunSpec) -> dict[str, Any]:

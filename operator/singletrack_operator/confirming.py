@@ -23,6 +23,7 @@ from singletrack.ledger import AsyncLedger
 from singletrack.operations import ConfirmDead, LeaseView, Verdict
 from singletrack.pods import Pod
 from singletrack_operator import deaths
+from singletrack_operator.deaths import Death
 
 log = structlog.get_logger()
 
@@ -30,7 +31,7 @@ _PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _NODE_SECONDS = 10.0
 
-Report = Callable[[Pod, str], None]
+Report = Callable[[Pod, Death], None]
 
 
 @dataclass(slots=True)
@@ -93,7 +94,7 @@ class Confirmations:
         self._held: dict[Pod, list[LeaseView]] = {}
         self._watches: dict[Pod, PodWatch] = {}
         self._tasks: dict[tuple[Pod, str], asyncio.Task[None]] = {}
-        self._deaths: dict[Pod, str] = {}
+        self._deaths: dict[Pod, Death] = {}
         self._news = asyncio.Event()
 
     def note(self, leases: Sequence[LeaseView]) -> None:
@@ -132,7 +133,7 @@ class Confirmations:
             if suspect and (pod, "node") not in self._tasks:
                 self._tasks[pod, "node"] = start(watch.follow_node())
 
-    def _ended(self, pod: Pod, death: str) -> None:
+    def _ended(self, pod: Pod, death: Death) -> None:
         self._deaths.setdefault(pod, death)
         self._news.set()
 
@@ -142,15 +143,22 @@ class Confirmations:
             for lease in self._held.get(pod, ()):
                 await self._tell(lease, death)
 
-    async def _tell(self, lease: LeaseView, death: str) -> None:
-        notice = ConfirmDead(run_id=lease.run_id, nonce=lease.nonce, message=death)
+    async def _tell(self, lease: LeaseView, death: Death) -> None:
+        notice = ConfirmDead(
+            run_id=lease.run_id,
+            nonce=lease.nonce,
+            message=death.message,
+            cause=death.cause,
+            exit=death.exit,
+        )
         try:
             reply = await self._ledger.execute_durably(notice)
         except LedgerError as error:
             log.debug("death_not_confirmed", run=lease.run_id, error=str(error))
             return
         if reply.verdict is Verdict.OK:
-            log.warning("death_confirmed", run=lease.run_id, state=reply.state, reason=death)
+            why = death.message
+            log.warning("death_confirmed", run=lease.run_id, state=reply.state, reason=why)
 
 
 def _pause(failures: int) -> float:

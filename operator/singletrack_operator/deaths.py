@@ -11,20 +11,33 @@ its lives the run was in cannot be seen).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from singletrack.exits import Exit
+from singletrack.operations import Cause
 from singletrack.pods import Pod
 
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 _FINAL = frozenset({"Succeeded", "Failed"})
 _COLLECTED = "DeletionByPodGC"
 _NOT_SEEN = "ContainerStatusUnknown"
+_OUT_OF_MEMORY = "OOMKilled"
 
 Body = Mapping[str, Any]
 
 
-def of_pod(pod: Pod, body: Body) -> str | None:
-    """That everything in this Pod has ended, in words; None if that is not certain."""
+@dataclass(frozen=True, slots=True)
+class Death:
+    """That a process is dead for certain."""
+
+    message: str
+    cause: Cause = Cause.DIED
+    exit: Exit | None = None
+
+
+def of_pod(pod: Pod, body: Body) -> Death | None:
+    """That everything in this Pod has ended; None if that is not certain."""
     status = body.get("status") or {}
     containers = status.get("containerStatuses") or ()
     ends = {each["name"]: _end(each) for each in containers}
@@ -40,16 +53,25 @@ def of_pod(pod: Pod, body: Body) -> str | None:
     if not certain:
         return None
     how = ", ".join(f"{name} {_words(end)}" for name, end in ends.items() if end)
-    return f"its Pod {pod} has ended: {how}"
+    return Death(f"its Pod {pod} has ended: {how}", *_of_the_only_one(tuple(ends.values())))
 
 
-def of_node(name: str, body: Body) -> str | None:
-    """That nothing runs on this node any more, in words; None if that is not certain."""
+def of_node(name: str, body: Body) -> Death | None:
+    """That nothing runs on this node any more; None if that is not certain."""
     taints = (body.get("spec") or {}).get("taints") or ()
     fenced = any(taint.get("key") == OUT_OF_SERVICE for taint in taints)
     if not fenced or _is_ready(body):
         return None
-    return f"its node {name} is out of service ({OUT_OF_SERVICE})"
+    return Death(f"its node {name} is out of service ({OUT_OF_SERVICE})")
+
+
+def _of_the_only_one(ends: tuple[Body | None, ...]) -> tuple[Cause, Exit | None]:
+    """Of several containers nobody knows which one the run was in."""
+    end = ends[0] if len(ends) == 1 else None
+    if end is None:
+        return Cause.DIED, None
+    cause = Cause.OUT_OF_MEMORY if end.get("reason") == _OUT_OF_MEMORY else Cause.DIED
+    return cause, Exit(code=int(end.get("exitCode", 0)))
 
 
 def _others(status: Body) -> Iterable[Body]:

@@ -6,9 +6,12 @@ import pytest
 from conformance.ledgers import LOCK, LedgerUnderTest
 
 from singletrack import operations as ops
+from singletrack.exits import Exit
 from singletrack.lifecycle import State
 from singletrack.operations import Cause, EndReply, Verdict
 from singletrack.run import Cancellation, Failure, Outcome
+
+KILLED = Exit(signal="SIGKILL")
 
 
 def test_a_waiting_run_ends_and_leaves_the_line(ledger: LedgerUnderTest) -> None:
@@ -138,7 +141,9 @@ def child_gone(
     ledger: LedgerUnderTest, grant: ops.Grant, cause: Cause, message: str = ""
 ) -> EndReply:
     return ledger.execute(
-        ops.ChildGone(run_id=grant.run_id, nonce=grant.nonce, cause=cause, message=message)
+        ops.ChildGone(
+            run_id=grant.run_id, nonce=grant.nonce, cause=cause, message=message, exit=KILLED
+        )
     )
 
 
@@ -169,6 +174,7 @@ def test_a_running_run_whose_process_is_gone_ends_by_the_cause(
     assert failure
     assert failure.reason == reason
     assert failure.message == ("not needed" if reason == "Cancelled" else "killed by signal 9")
+    assert failure.exit == (KILLED if end is State.LOST else None)
     assert ledger.lock().owner == "b"
 
 

@@ -7,6 +7,7 @@ from conformance.ledgers import LedgerUnderTest
 
 from singletrack import operations as ops
 from singletrack.errors import LedgerRefused
+from singletrack.exits import Exit
 from singletrack.lifecycle import State
 from singletrack.operations import EndReply, Verdict
 from singletrack.run import Failure, Outcome
@@ -28,10 +29,19 @@ def test_a_result_ends_the_run_and_frees_its_lock(ledger: LedgerUnderTest) -> No
     assert ledger.lock().owner is None
 
 
-def test_a_failure_is_recorded_as_it_was_reported(ledger: LedgerUnderTest) -> None:
+@pytest.mark.parametrize(
+    "ended", [None, Exit(code=0), Exit(code=3), Exit(signal="SIGKILL")], ids=str
+)
+def test_a_failure_is_recorded_as_it_was_reported(
+    ledger: LedgerUnderTest, ended: Exit | None
+) -> None:
     grant = ledger.running("a")
     failure = Failure(
-        reason="TaskError", message="no rows", error_type="app.NoRows", traceback="line 1\nline 2"
+        reason="TaskError",
+        message="no rows",
+        error_type="app.NoRows",
+        traceback="line 1\nline 2",
+        exit=ended,
     )
     finish(ledger, "a", grant.nonce, Outcome(state=State.FAILED, failure=failure))
     run = ledger.run("a")

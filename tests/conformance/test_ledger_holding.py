@@ -6,9 +6,10 @@ import pytest
 from conformance.ledgers import LOCK, LedgerUnderTest
 
 from singletrack import operations as ops
+from singletrack.exits import Exit
 from singletrack.lifecycle import State
 from singletrack.locks import OnLost
-from singletrack.operations import EndReply, Grant, LeaseAnswer, Verdict
+from singletrack.operations import Cause, EndReply, Grant, LeaseAnswer, Verdict
 from singletrack.pods import Pod
 
 
@@ -18,9 +19,15 @@ def suspect(ledger: LedgerUnderTest, run_id: str = "a") -> Grant:
     return grant
 
 
-def confirm_dead(ledger: LedgerUnderTest, grant: Grant) -> EndReply:
+def confirm_dead(
+    ledger: LedgerUnderTest, grant: Grant, cause: Cause = Cause.DIED, ended: Exit | None = None
+) -> EndReply:
     why = "its container terminated with exit code 137"
-    return ledger.execute(ops.ConfirmDead(run_id=grant.run_id, nonce=grant.nonce, message=why))
+    return ledger.execute(
+        ops.ConfirmDead(
+            run_id=grant.run_id, nonce=grant.nonce, message=why, cause=cause, exit=ended
+        )
+    )
 
 
 def release(ledger: LedgerUnderTest, token: int = 0) -> ops.ReleaseReply:
@@ -190,6 +197,21 @@ def test_a_process_confirmed_dead_loses_its_run_and_the_lock_moves_on(
     assert (failure.reason, "137" in failure.message) == ("WorkerLost", True)
     assert ledger.lock().owner == "b"
     assert confirm_dead(ledger, grant) == EndReply(verdict=Verdict.DROP, state=State.LOST)
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"), [(Cause.DIED, "WorkerLost"), (Cause.OUT_OF_MEMORY, "OOMKilled")]
+)
+def test_who_confirms_a_death_may_know_how_the_process_ended(
+    ledger: LedgerUnderTest, cause: Cause, reason: str
+) -> None:
+    grant = suspect(ledger)
+    assert confirm_dead(ledger, grant, cause, Exit(code=137)).state is State.LOST
+    failure = ledger.run("a").failure
+    assert failure
+    assert (failure.reason, failure.exit) == (reason, Exit(code=137))
+    (listed,) = ledger.execute(ops.ListRuns(namespace="default"))
+    assert listed.failure == failure
 
 
 def test_a_suspect_process_confirmed_dead_is_no_suspect_any_more(

@@ -6,6 +6,7 @@ import pytest
 from conformance.ledgers import LOCK, LedgerUnderTest
 
 from singletrack import operations as ops
+from singletrack.exits import Exit
 from singletrack.lifecycle import State
 from singletrack.operations import Cause, EndReply, Grant, Verdict
 from singletrack.run import Failure, Outcome
@@ -13,7 +14,9 @@ from singletrack.run import Failure, Outcome
 DONE = Outcome(state=State.SUCCEEDED, result="[42]")
 FAILED = Outcome(
     state=State.FAILED,
-    failure=Failure(reason="TaskError", message="no", error_type="E", traceback="line 1"),
+    failure=Failure(
+        reason="TaskError", message="no", error_type="E", traceback="line 1", exit=Exit(code=3)
+    ),
 )
 
 

@@ -10,6 +10,7 @@ import pytest
 from conformance.ledgers import LOCK, LedgerUnderTest
 
 from singletrack import operations as ops
+from singletrack.exits import Exit
 from singletrack.lifecycle import State
 from singletrack.locks import OnLost
 from singletrack.operations import Cause, EndReply, Grant, Verdict
@@ -50,6 +51,21 @@ def test_the_last_attempt_ends_the_run(ledger: LedgerUnderTest) -> None:
     run = ledger.run("a")
     assert run.attempt == 3
     assert run.failure == Failure(reason="TaskError", message="attempt 3 failed")
+
+
+def test_how_an_earlier_process_ended_is_not_said_of_a_later_attempt(
+    ledger: LedgerUnderTest,
+) -> None:
+    grant = ledger.running("a", retry=AT_ONCE)
+    died = ops.ChildGone(
+        run_id="a", nonce=grant.nonce, cause=Cause.DIED, message="died", exit=Exit(code=1)
+    )
+    assert ledger.execute(died) == READY
+    failure = ledger.run("a").failure
+    assert failure
+    assert failure.exit == Exit(code=1)
+    ledger.fail(again(ledger, "a"))
+    assert ledger.run("a").failure == Failure(reason="TaskError", message="attempt 2 failed")
 
 
 def test_the_next_attempt_goes_through_the_outbox(ledger: LedgerUnderTest) -> None:

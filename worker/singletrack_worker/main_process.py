@@ -14,7 +14,6 @@ from weakref import WeakValueDictionary
 
 import celery
 import structlog
-from billiard.common import human_status
 from celery.worker import state
 
 from singletrack import failpoints, logs
@@ -140,16 +139,17 @@ class MainProcess:
             return
 
         def on_process_down(process: Any) -> None:
-            self.tell_exit(process.pid, human_status(process.exitcode))
+            if process.exitcode is not None:
+                self.tell_exit(process.pid, process.exitcode)
             celerys_own(process)
 
         on_process_down.tells_the_agent = True  # type: ignore[attr-defined]
         pool.on_process_down = on_process_down
 
-    def tell_exit(self, pid: int, status: str) -> None:
+    def tell_exit(self, pid: int, code: int) -> None:
         """Tell the agent how a child ended; it merges that into its report."""
         try:
-            self.runtime.agent.child_exit(pid, status)
+            self.runtime.agent.child_exit(pid, code)
         except AgentError as error:
             log.warning("agent_unreachable", step="child_exit", pid=pid, error=str(error))
 

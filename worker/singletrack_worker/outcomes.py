@@ -11,6 +11,7 @@ from celery.exceptions import Retry
 from kombu.exceptions import EncodeError as CeleryEncodeError
 
 from singletrack.errors import EncodeError
+from singletrack.exits import Exit
 from singletrack.lifecycle import State
 from singletrack.operations import Cause
 from singletrack.run import Failure, Outcome, encode_json
@@ -66,7 +67,14 @@ def _seconds_until(when: Any) -> float:
 def of_exit(error: SystemExit) -> Outcome:
     """`sys.exit()` in user code ends the run, not the worker."""
     message = f"the task called sys.exit({error.code!r})"
-    return failed("SystemExit", message, traceback=format_traceback(error))
+    ended = failed("SystemExit", message, traceback=format_traceback(error))
+    assert ended.failure is not None, "a failure has a reason"  # noqa: S101
+    return replace(ended, failure=replace(ended.failure, exit=Exit(code=_exit_code(error.code))))
+
+
+def _exit_code(said: object) -> int:
+    """What a process would have left with: Python takes any text for an error."""
+    return said & 0xFF if isinstance(said, int) else int(said is not None)
 
 
 def stopped(cause: Cause) -> Outcome:

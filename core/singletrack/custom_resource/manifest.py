@@ -12,6 +12,7 @@ from typing import Any
 from singletrack.admission import RunRequest
 from singletrack.custom_resource import API_VERSION, GROUP, KIND, MAX_REASON_LENGTH
 from singletrack.custom_resource.texts import clip
+from singletrack.exits import Exit
 from singletrack.lifecycle import TERMINAL, VIEWS
 from singletrack.locks import OnLost
 from singletrack.policies import Policy
@@ -228,12 +229,18 @@ def _spec(request: RunRequest, resolved: RunSpec) -> dict[str, Any]:
     return spec | {name: math.ceil(s) for name, s in durations.items() if s is not None}
 
 
+def _exit(error: Mapping[str, Any]) -> Exit | None:
+    code, signal = error.get("exitCode"), error.get("signal", "")
+    return Exit(code=code, signal=signal) if signal or code is not None else None
+
+
 def _failure(error: Mapping[str, Any]) -> Failure:
     return Failure(
         reason=error.get("reason", ""),
         message=error.get("message", ""),
         error_type=error.get("type", ""),
         traceback=error.get("traceback", ""),
+        exit=_exit(error),
     )
 
 

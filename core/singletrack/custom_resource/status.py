@@ -14,10 +14,12 @@ from singletrack.custom_resource import (
 from singletrack.custom_resource.manifest import TaskRun
 from singletrack.custom_resource.standing import Standing
 from singletrack.custom_resource.texts import clip, clip_word, exact_timestamp, tail
+from singletrack.exits import Exit
 from singletrack.run import Run
 
 _LONGEST_NAME = 253
 _LONGEST_PROGRESS = 256
+_LONGEST_SIGNAL = 32
 
 
 def build(taskrun: TaskRun, standing: Standing, now: datetime) -> dict[str, Any]:
@@ -93,11 +95,22 @@ def _progress(run: Run) -> dict[str, Any]:
     return shown
 
 
-def _error(reason: str, message: str, run: Run | None) -> dict[str, str]:
-    error = {"reason": clip_word(reason), "message": clip(message, MAX_MESSAGE_LENGTH)}
+def _exit(ended: Exit) -> dict[str, Any]:
+    if ended.signal:
+        return {"signal": clip(ended.signal, _LONGEST_SIGNAL)}
+    return {"exitCode": ended.code}
+
+
+def _error(reason: str, message: str, run: Run | None) -> dict[str, Any]:
+    error: dict[str, Any] = {
+        "reason": clip_word(reason),
+        "message": clip(message, MAX_MESSAGE_LENGTH),
+    }
     failure = run.failure if run else None
     if failure and failure.error_type:
         error["type"] = clip(failure.error_type, _LONGEST_NAME)
     if failure and failure.traceback:
         error["traceback"] = tail(failure.traceback, MAX_TRACEBACK_BYTES)
+    if failure and failure.exit:
+        error |= _exit(failure.exit)
     return error

@@ -108,6 +108,13 @@ ERROR = Field(
         text("message", "The cause in a sentence.", MAX_MESSAGE_LENGTH),
         text("type", "The exception's type, if there was one.", 253),
         text("traceback", "The end of the exception's traceback.", MAX_TRACEBACK_BYTES),
+        whole_number(
+            "exitCode",
+            "What the process ended with, if that was the end of the run and somebody has seen it.",
+            -_MOST,
+            _MOST,
+        ),
+        text("signal", "By which signal the process was killed: SIGKILL, SIGSEGV…", 32),
     ),
 )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from singletrack.operations.base import Operation
+from singletrack.exits import Exit
+from singletrack.operations.base import Cause, Operation
 from singletrack.operations.replies import (
     EndReply,
     Grant,
@@ -59,12 +60,15 @@ class ConfirmDead(Operation[EndReply]):
 
     Known means: its Pod's container has terminated, or its node is fenced; a Pod that was only
     deleted proves nothing. CLAIMED becomes READY, RUNNING becomes LOST, `on_lost` does not count.
-    RECOVERING while unblessed.
+    RECOVERING while unblessed. DIED or OUT_OF_MEMORY is the `cause`.
     """
 
     run_id: str
     nonce: str
     message: str
+    cause: Cause = Cause.DIED
+    exit: Exit | None = None
+    """How the process, or its container, ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from singletrack.exits import Exit
 from singletrack.operations.base import Cause, Operation, Verdict
 from singletrack.operations.replies import (
     BeginReply,
@@ -134,6 +135,8 @@ class ChildGone(Operation[EndReply]):
     nonce: str
     cause: Cause
     message: str = ""
+    exit: Exit | None = None
+    """How the child ended, if that is why its run did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,7 +134,7 @@ def test_a_run_ends_once_its_pod_has_ended_and_the_next_one_gets_the_lock(
     machines.tell(pod, "Failed", killed(137, "OOMKilled"))
 
     error = cluster.until_phase("a", "Lost")["status"]["error"]
-    assert error["reason"] == "WorkerLost"
+    assert (error["reason"], error["exitCode"]) == ("OOMKilled", 137)
     assert "worker with exit code 137 (OOMKilled)" in error["message"]
     worker.until_state(waiting, State.READY)
 

@@ -8,6 +8,7 @@ from support.local_platform import BOUND_SECONDS, agent_of, alive, children_of, 
 from support.waiting import wait_until
 
 from singletrack import operations as ops
+from singletrack.exits import Exit
 from singletrack.failpoints import arming
 from singletrack.lifecycle import State
 from singletrack.policies import Policy
@@ -39,7 +40,8 @@ def test_a_killed_child_loses_its_run_at_once_and_says_how_it_died(platform):
     kill9(platform.wait_for_begin(first))
     assert_ended_once(platform, first, second, bound=2)
     failure = platform.run(first).failure
-    assert (failure.reason, "SIGKILL" in failure.message) == ("WorkerLost", True)
+    assert (failure.reason, failure.message) == ("WorkerLost", "killed by SIGKILL")
+    assert failure.exit == Exit(signal="SIGKILL")
 
 
 def test_how_a_child_dies_is_told_to_the_agent_after_the_broker_was_away_too(platform):

@@ -6,6 +6,7 @@ from support.local_platform import alive
 from support.waiting import wait_until
 
 from singletrack import operations as ops
+from singletrack.exits import Exit
 from singletrack.lifecycle import State
 from singletrack.policies import Policy
 
@@ -71,7 +72,8 @@ def test_sys_exit_ends_the_run_and_the_child_goes_on(platform):
     platform.start_worker(slots=1)
     first = platform.submit("exit_early", {"code": 3})
     pid = platform.wait_for_begin(first)
-    assert platform.wait_for_end(first).failure.reason == "SystemExit"
+    failure = platform.wait_for_end(first).failure
+    assert (failure.reason, failure.exit) == ("SystemExit", Exit(code=3))
     second = platform.submit("add", {"x": 1, "y": 1}, policy=Policy.QUEUE)
     assert platform.wait_for_begin(second) == pid
     assert platform.wait_for_end(second).state is State.SUCCEEDED

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from singletrack.errors import Holder
+from singletrack.exits import Exit
 from singletrack.lifecycle import State
 from singletrack.run import Cancellation, Failure, Progress, Run
 from singletrack_api import views
@@ -46,6 +47,18 @@ def test_every_view_fits_its_model(make_run: MakeRun, full_run: Run, state: Stat
         assert set(views.run_view(run)) == {
             field.alias for field in RunView.model_fields.values()
         }, "no field of the model is missing"
+
+
+@pytest.mark.parametrize(
+    ("ended", "code", "signal"),
+    [(None, None, ""), (Exit(code=0), 0, ""), (Exit(signal="SIGKILL"), None, "SIGKILL")],
+)
+def test_how_the_process_ended_is_shown_apart_from_the_words(
+    make_run: MakeRun, ended: Exit | None, code: int | None, signal: str
+) -> None:
+    failure = Failure(reason="WorkerLost", message="gone", exit=ended)
+    error = views.run_summary(make_run(State.LOST, failure=failure))["error"]
+    assert (error["exitCode"], error["signal"]) == (code, signal)
 
 
 def test_times_are_in_utc_with_milliseconds(full_run: Run) -> None:

@@ -10,6 +10,7 @@ import pytest
 from singletrack.admission import Defaults, RunRequest, resolve
 from singletrack.catalogue import CatalogueEntry
 from singletrack.custom_resource import manifest
+from singletrack.exits import Exit
 from singletrack.lifecycle import TERMINAL, VIEWS, State
 from singletrack.locks import OnLost
 from singletrack.policies import Policy
@@ -203,15 +204,28 @@ def test_the_task_decides_what_becomes_of_the_lock_unless_the_request_does() -> 
     assert CatalogueEntry.from_json(holding.to_json()) == holding
 
 
+@pytest.mark.parametrize(
+    ("shown", "ended"),
+    [
+        ({}, None),
+        ({"exitCode": 0}, Exit(code=0)),
+        ({"exitCode": 3}, Exit(code=3)),
+        ({"signal": "SIGKILL"}, Exit(signal="SIGKILL")),
+    ],
+)
 @pytest.mark.parametrize("state", sorted(TERMINAL))
-def test_the_end_a_status_shows_is_read_from_it(state: State) -> None:
-    error = {"reason": "TaskError", "message": "no", "type": "E", "traceback": "line 1"}
+def test_the_end_a_status_shows_is_read_from_it(
+    state: State, shown: dict[str, Any], ended: Exit | None
+) -> None:
+    error = {"reason": "TaskError", "message": "no", "type": "E", "traceback": "line 1"} | shown
     status = {"phase": str(VIEWS[state].phase), "error": error, "result": {"a": [1]}}
     taskrun = manifest.read(a_manifest() | {"status": status})
     assert manifest.outcome(taskrun) == Outcome(
         state=state,
         result='{"a": [1]}',
-        failure=Failure(reason="TaskError", message="no", error_type="E", traceback="line 1"),
+        failure=Failure(
+            reason="TaskError", message="no", error_type="E", traceback="line 1", exit=ended
+        ),
     )
 
 

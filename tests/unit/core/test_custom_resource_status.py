@@ -15,6 +15,7 @@ from singletrack.custom_resource import manifest, standing, status
 from singletrack.custom_resource.definition import custom_resource_definition
 from singletrack.custom_resource.manifest import TaskRun
 from singletrack.errors import Holder
+from singletrack.exits import Exit
 from singletrack.lifecycle import TERMINAL, VIEWS, State
 from singletrack.run import Cancellation, Failure, Progress, Run, RunSpec
 
@@ -233,7 +234,23 @@ def test_started_attempts_stay_visible_when_the_record_is_lost() -> None:
     assert answer(lost, "Succeeded") == ("False", "RecordLost")
 
 
+@pytest.mark.parametrize(
+    ("ended", "shown"),
+    [(Exit(code=3), {"exitCode": 3}), (Exit(signal="SIGKILL"), {"signal": "SIGKILL"})],
+)
+def test_how_the_process_ended_is_shown_apart_from_the_words(
+    ended: Exit, shown: dict[str, Any]
+) -> None:
+    failure = Failure(reason="WorkerLost", message=str(ended), exit=ended)
+    built = build(a_run(State.LOST, failure=failure))
+    assert built["error"] == {"reason": "WorkerLost", "message": str(ended)} | shown
+    jsonschema_rs.validate(STATUS_SCHEMA, built)
+
+
 WORDS = st.text(max_size=3000)
+EXITS = st.builds(Exit, signal=st.text(min_size=1, max_size=99)) | st.builds(
+    Exit, code=st.integers(0, 255)
+)
 
 
 @given(
@@ -242,11 +259,13 @@ WORDS = st.text(max_size=3000)
     worker=WORDS,
     traceback=WORDS,
     progress=st.floats(allow_nan=False, allow_infinity=False),
+    ended=st.none() | EXITS,
 )
 def test_whatever_a_record_says_the_schema_accepts_the_status(
-    state: State, message: str, worker: str, traceback: str, progress: float
+    state: State, message: str, worker: str, traceback: str, progress: float, ended: Exit | None
 ) -> None:
-    failure = Failure(reason=message, message=message, error_type=message, traceback=traceback)
+    words = {"reason": message, "message": message, "error_type": message}
+    failure = Failure(**words, traceback=traceback, exit=ended)
     run = a_run(
         state,
         failure=failure if state in TERMINAL - {State.SUCCEEDED} else None,

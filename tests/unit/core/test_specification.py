@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from singletrack.exits import Exit
 from singletrack.lifecycle import TERMINAL, State
 from singletrack.locks import OnLost
 from singletrack.policies import Policy
@@ -55,7 +56,10 @@ specs = st.builds(
     on_lost=st.sampled_from(OnLost),
     retry=retries,
 )
-failures = st.builds(Failure, reason=text, message=text, error_type=text, traceback=text)
+exits = st.builds(Exit, code=st.integers(0, 255)) | st.just(Exit(signal="SIGKILL"))
+failures = st.builds(
+    Failure, reason=text, message=text, error_type=text, traceback=text, exit=st.none() | exits
+)
 outcomes = st.builds(
     Outcome,
     state=st.sampled_from(sorted(TERMINAL)),

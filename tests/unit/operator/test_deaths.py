@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from singletrack.exits import Exit
+from singletrack.operations import Cause
 from singletrack.pods import Pod
 from singletrack_operator import deaths
+from singletrack_operator.deaths import Death
 
 POD = Pod(namespace="shop", name="worker-1", uid="u1", node="n1")
 
@@ -28,10 +31,29 @@ def body(phase: str = "Failed", *states: dict[str, Any], **status: Any) -> dict[
 
 
 def test_a_final_phase_and_the_end_of_every_container_prove_it() -> None:
-    assert deaths.of_pod(POD, body()) == (
+    assert deaths.of_pod(POD, body()) == Death(
         "its Pod shop/worker-1 has ended: "
         "worker with exit code 137 (OOMKilled), proxy with exit code 0 (Completed)"
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "cause"),
+    [(137, "OOMKilled", Cause.OUT_OF_MEMORY), (137, "Error", Cause.DIED), (3, "Error", Cause.DIED)],
+)
+def test_of_a_single_container_it_is_known_how_the_process_ended(
+    code: int, reason: str, cause: Cause
+) -> None:
+    single = {
+        "spec": {"containers": [{"name": "worker"}]},
+        "status": {
+            "phase": "Failed",
+            "containerStatuses": [{"name": "worker", "state": ended(code, reason)}],
+        },
+    }
+    death = deaths.of_pod(POD, single)
+    assert death is not None
+    assert (death.cause, death.exit) == (cause, Exit(code=code))
 
 
 def test_a_pod_that_succeeded_has_ended_as_well() -> None:
@@ -78,7 +100,7 @@ def node(ready: str = "Unknown", *taints: str) -> dict[str, Any]:
 
 
 def test_a_node_that_was_put_out_of_service_proves_it() -> None:
-    assert deaths.of_node("n1", node("Unknown", deaths.OUT_OF_SERVICE)) == (
+    assert deaths.of_node("n1", node("Unknown", deaths.OUT_OF_SERVICE)) == Death(
         "its node n1 is out of service (node.kubernetes.io/out-of-service)"
     )
 

@@ -14,6 +14,7 @@ from math import inf
 import structlog
 
 from singletrack_worker.agent import messages as msg
+from singletrack_worker.agent import processes
 from singletrack_worker.agent.children import Child, Children
 from singletrack_worker.agent.connections import Peer
 from singletrack_worker.agent.messages import Answer, Bound, Done, Refused, Role
@@ -97,7 +98,7 @@ class Answering:
                 child = self.children.get(message.pid)
                 if child and self.children.has_ended(child):
                     self.died(child)
-                self.table.exit_known(message.pid, message.status, now)
+                self.table.exit_known(message.pid, processes.describe_exit(message.code), now)
             case msg.Stopping():
                 self.stopping = True
             case _:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
 
+from singletrack.exits import Exit
 from singletrack.lifecycle import State
 from singletrack.operations import Cause, ChildGone, EndReply, Grant, Operation
 from singletrack.run import Cancellation, Failure, Outcome
@@ -142,7 +143,7 @@ class Binding:
     swept: bool = False
     survived: bool = False
     """Whether a kill has failed. It is repeated and the lease kept, so the lock stays taken."""
-    exit: str = ""
+    exit: Exit | None = None
     """How the child ended, once somebody knows."""
     starved: str = ""
     """That the kernel has killed somebody for want of memory when the child died, in words."""
@@ -229,19 +230,24 @@ class Binding:
         """What the ledger is told once it is dead. It knows itself whether the run was started."""
         cause = self._cause()
         return ChildGone(
-            run_id=self.run_id, nonce=self.nonce, cause=cause, message=self._last_words(cause)
+            run_id=self.run_id,
+            nonce=self.nonce,
+            cause=cause,
+            message=self._last_words(cause),
+            exit=self._exit(cause),
         )
 
     def outcome(self) -> Outcome:
         """How the run has ended, as far as its agent knows."""
         cause = self._cause()
         state, reason = _ENDS.get(cause, (State.LOST, "WorkerLost"))
-        failure = Failure(reason=reason, message=self._last_words(cause))
+        message, ended = self._last_words(cause), self._exit(cause)
+        failure = Failure(reason=reason, message=message, exit=ended)
         return Outcome(state=state, failure=failure)
 
     def _cause(self) -> Cause:
         """Why it is dead; what a SIGKILL that is nobody's may be due to counts for no other end."""
-        killed = not self.exit or "SIGKILL" in self.exit
+        killed = self.exit is None or self.exit.signal == "SIGKILL"
         if self.stop is Cause.DIED and self.starved and killed:
             return Cause.OUT_OF_MEMORY
         return self.stop or Cause.DIED
@@ -249,7 +255,11 @@ class Binding:
     def _last_words(self, cause: Cause) -> str:
         if cause is Cause.OUT_OF_MEMORY:
             return self.starved
-        return self.message or _WORDS.get(cause) or self.exit or _UNSEEN
+        return self.message or _WORDS.get(cause) or str(self.exit or _UNSEEN)
+
+    def _exit(self, cause: Cause) -> Exit | None:
+        """How the child ended, unless the agent has ended it."""
+        return self.exit if cause in (Cause.DIED, Cause.OUT_OF_MEMORY) else None
 
     def _hurry(self, now: float) -> Iterator[Action]:
         if now >= self.timeout_at:

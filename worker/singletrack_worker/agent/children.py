@@ -10,6 +10,7 @@ import signal
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from singletrack.exits import Exit
 from singletrack_worker.agent import killing, processes
 from singletrack_worker.agent.killing import Killed
 from singletrack_worker.agent.kinship import Household, Kin
@@ -56,17 +57,17 @@ class Children:
     def get(self, pid: int) -> Child | None:
         return self._children.get(pid)
 
-    def dismiss(self, child: Child) -> str:
+    def dismiss(self, child: Child) -> Exit | None:
         """Forget a child that has ended; answers how, if the kernel still knows."""
         del self._children[child.identity.pid]
         os.close(child.pidfd)
         process = processes.find(child.identity.pid)
         known = process and process.identity == child.identity and process.exit_status
-        return processes.describe_exit(known) if known else ""
+        return processes.describe_exit(os.waitstatus_to_exitcode(known)) if known else None
 
-    def starved(self, nonce: str, how: str) -> str:
+    def starved(self, nonce: str, how: Exit | None) -> str:
         """That the kernel has killed this run's child for want of memory, in words, if it has."""
-        return self._kills.explain(nonce) if not how or "SIGKILL" in how else ""
+        return self._kills.explain(nonce) if how is None or how.signal == "SIGKILL" else ""
 
     def has_ended(self, child: Child) -> bool:
         process = processes.find(child.identity.pid)

@@ -71,9 +71,9 @@ class AgentClient:
         """Introduce main. When this connection ends, the agent kills everything."""
         self._ask(msg.Hello(role=Role.MAIN), Done, timeout)
 
-    def child_exit(self, pid: int, status: str) -> None:
-        """How the pool saw a child end, for the record of the run it had."""
-        self._ask(msg.ChildExit(pid=pid, status=status), Done)
+    def child_exit(self, pid: int, code: int) -> None:
+        """How the pool saw a child end, for the record of the run it had; a signal is negative."""
+        self._ask(msg.ChildExit(pid=pid, code=code), Done)
 
     def stopping(self) -> None:
         """Let the agent end as soon as no run is bound."""

@@ -47,7 +47,8 @@ class ChildExit:
     """Main: how the pool saw this child end, for the record."""
 
     pid: int
-    status: str
+    code: int
+    """As Python counts: what it left with, or the number of the signal that killed it, negative."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from singletrack.errors import SingletrackError
+from singletrack.exits import Exit
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -199,10 +200,9 @@ def reap(pids: Iterable[int]) -> None:
             continue
 
 
-def describe_exit(status: int) -> str:
-    """A wait status in words: `killed by signal 9 (SIGKILL)`, `exit code 1`."""
-    if not os.WIFSIGNALED(status):
-        return f"exit code {os.waitstatus_to_exitcode(status)}"
-    number = os.WTERMSIG(status)
-    name = next((s.name for s in signal.Signals if s == number), "unknown")
-    return f"killed by signal {number} ({name})"
+def describe_exit(code: int) -> Exit:
+    """An end as Python counts it: what a process left with, or a signal's number, negative."""
+    if code >= 0:
+        return Exit(code=code)
+    name = next((s.name for s in signal.Signals if s == -code), f"SIG{-code}")
+    return Exit(signal=name)

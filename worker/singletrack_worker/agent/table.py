@@ -12,6 +12,7 @@ from math import inf
 
 import structlog
 
+from singletrack.exits import Exit
 from singletrack.lifecycle import TERMINAL, State
 from singletrack.operations import (
     Cause,
@@ -116,19 +117,19 @@ class Table:
         binding = self._bindings.get(nonce)
         return binding.stop if binding else None
 
-    def child_died(self, pid: int, status: str, starved: str = "") -> None:
+    def child_died(self, pid: int, how: Exit | None, starved: str = "") -> None:
         """A pool child has ended; its run, if it had one, has to be cleared away."""
         binding = self.held_by(pid)
         if binding:
-            binding.exit = binding.exit or status
+            binding.exit = binding.exit or how
             binding.starved = starved
             binding.doom(Cause.DIED)
 
-    def exit_known(self, pid: int, status: str, now: float) -> None:
+    def exit_known(self, pid: int, how: Exit, now: float) -> None:
         """Main says how a child ended; worth something as long as it is not reported."""
         for binding in self._bindings.values():
             if binding.pid == pid and not binding.exit and binding.stop is Cause.DIED:
-                binding.exit = status
+                binding.exit = how
                 binding.act_at = min(binding.act_at, now)
 
     # --- the ledger ---------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from singletrack import operations as ops
 from singletrack.adapters.memory.book import REPUBLISH_MS, Book, Record
-from singletrack.adapters.memory.retrying import break_off
+from singletrack.adapters.memory.retrying import break_off, lose
 from singletrack.adapters.memory.running import drop, hand_back
 from singletrack.adapters.memory.times import to_time
 from singletrack.lifecycle import State
@@ -71,7 +71,7 @@ def confirm_dead(book: Book, op: ops.ConfirmDead) -> EndReply:
         return EndReply(verdict=Verdict.RECOVERING, state=record.run.state)
     if record.run.state is State.CLAIMED:
         return hand_back(book, record)
-    break_off(book, record, State.LOST, "WorkerLost", op.message)
+    lose(book, record, op)
     return EndReply(verdict=Verdict.OK, state=record.run.state)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from singletrack.adapters.memory.book import Book, Record
 from singletrack.adapters.memory.times import to_ms, to_time
 from singletrack.lifecycle import State
+from singletrack.operations import Cause, ChildGone, ConfirmDead
 from singletrack.retries import backoff_ms, cause_of
 from singletrack.run import Failure, Outcome
 
@@ -35,6 +36,13 @@ def break_off(book: Book, record: Record, state: State, reason: str, message: st
     """End an attempt that its own code did not end."""
     failure = Failure(reason=reason, message=message)
     end_attempt(book, record, Outcome(state=state, failure=failure))
+
+
+def lose(book: Book, record: Record, death: ChildGone | ConfirmDead) -> None:
+    """End an attempt whose process has died, or was killed."""
+    reason = "OOMKilled" if death.cause is Cause.OUT_OF_MEMORY else "WorkerLost"
+    failure = Failure(reason=reason, message=death.message, exit=death.exit)
+    end_attempt(book, record, Outcome(state=State.LOST, failure=failure))
 
 
 def _next_attempt(record: Record, outcome: Outcome) -> tuple[str, int] | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from singletrack import operations as ops
 from singletrack.adapters.memory.book import WAITING, Book, Record, rank_of
 from singletrack.adapters.memory.granting import describe_grant
-from singletrack.adapters.memory.retrying import break_off, end_attempt
+from singletrack.adapters.memory.retrying import break_off, end_attempt, lose
 from singletrack.adapters.memory.submitting import record_new, stored
 from singletrack.errors import LedgerRefused
 from singletrack.lifecycle import NOT_STARTED, State, may_become
@@ -154,8 +154,7 @@ def child_gone(book: Book, op: ops.ChildGone) -> EndReply:
     elif cause is Cause.CANCELLED or being_stopped:
         book.end_cancelled(record)
     else:
-        reason = "OOMKilled" if cause is Cause.OUT_OF_MEMORY else "WorkerLost"
-        break_off(book, record, State.LOST, reason, op.message)
+        lose(book, record, op)
     return EndReply(verdict=Verdict.OK, state=record.run.state)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from singletrack import operations as ops
 from singletrack.adapters.redis_ledger import records
 from singletrack.pods import Pod
-from singletrack.run import Outcome, RunSpec
+from singletrack.run import Failure, Outcome, RunSpec
 
 
 def submit(op: ops.Submit) -> list[str]:
@@ -41,9 +41,9 @@ def finish(op: ops.Finish) -> list[str]:
 
 
 def outcome(outcome: Outcome | None) -> list[str]:
-    """What `note_outcome` of the functions reads; no outcome is eight empty texts."""
+    """What `note_outcome` of the functions reads; no outcome is ten empty texts."""
     if outcome is None:
-        return [""] * 8
+        return [""] * 10
     result = ["", ""] if outcome.result is None else ["1", outcome.result]
     failure = outcome.failure
     why = (
@@ -51,7 +51,16 @@ def outcome(outcome: Outcome | None) -> list[str]:
         if failure
         else [""] * 4
     )
+    why += exit_of(failure)
     return [outcome.state, *result, *why, records.to_ms(outcome.retry_after_seconds)]
+
+
+def death(op: ops.ChildGone | ops.ConfirmDead) -> list[str]:
+    return [op.run_id, op.nonce, op.cause, op.message, *exit_of(op)]
+
+
+def exit_of(ended: Failure | ops.ChildGone | ops.ConfirmDead | None) -> tuple[str, str]:
+    return ended.exit.write() if ended and ended.exit else ("", "")
 
 
 def cancel(op: ops.Cancel) -> list[str]:

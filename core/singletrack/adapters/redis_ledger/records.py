@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from singletrack.errors import Holder
+from singletrack.exits import Exit
 from singletrack.lifecycle import State
 from singletrack.locks import OnLost
 from singletrack.operations import Pause
@@ -25,8 +26,9 @@ LIST_FIELDS = (
     "queue_timeout_ms", "ttl_ms", "requested_by", "attempt", "token", "nonce", "worker",
     "lease_seq", "publications", "cancel_by", "cancel_reason", "cancel_grace_ms", "progress",
     "holder_id", "holder_name",
-    "failure_reason", "failure_message", "failure_type", "submitted_at", "ready_at", "started_at",
-    "finished_at", "on_lost", "pod", "suspect_at", "retry", "not_before", "tells_celery",
+    "failure_reason", "failure_message", "failure_type", "exit_code", "exit_signal", "submitted_at",
+    "ready_at", "started_at", "finished_at", "on_lost", "pod", "suspect_at", "retry", "not_before",
+    "tells_celery",
 )  # fmt: skip
 
 Fields = Mapping[str, str]
@@ -179,6 +181,7 @@ def _read_failure(fields: Fields) -> Failure | None:
         message=fields.get("failure_message") or "",
         error_type=fields.get("failure_type") or "",
         traceback=fields.get("traceback") or "",
+        exit=Exit.read(fields.get("exit_code") or "", fields.get("exit_signal") or ""),
     )
 
 

@@ -256,7 +256,7 @@ class Main:
     def reap(self, pid: int) -> None:
         _, status = os.waitpid(pid, 0)
         say("reaped", child=pid, status=status)
-        self.agent.client.child_exit(pid, "as the pool saw it")
+        self.agent.client.child_exit(pid, os.waitstatus_to_exitcode(status))
 
     def stop(self) -> None:
         self.agent.stop()

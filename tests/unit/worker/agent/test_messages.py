@@ -15,7 +15,7 @@ GRANT = Grant(
 
 EVERY_MESSAGE = [
     msg.Hello(role=Role.CHILD),
-    msg.ChildExit(pid=17, status="signal 9"),
+    msg.ChildExit(pid=17, code=-9),
     msg.Stopping(),
     msg.Bind(run_id="r", nonce="n", sent_at=12.5, spec='{"ü": 1}'),
     msg.Bind(run_id="r", nonce="n", sent_at=12.0),
@@ -74,7 +74,7 @@ def test_a_field_that_is_missing_has_its_default():
         b'[1, "Started", {"nonce": "n", "timeout_seconds": true}]',
         b'[1, "Hello", {"role": "king"}]',
         b'[1, "Started", {"grant": {"run_id": "r"}}]',
-        b'[1, "ChildExit", {"pid": 1.5, "status": ""}]',
+        b'[1, "ChildExit", {"pid": 1.5, "code": 1}]',
         b"[" * 100_000,
     ],
 )

@@ -8,6 +8,7 @@ import time
 import pytest
 from support.waiting import wait_until
 
+from singletrack.exits import Exit
 from singletrack_worker.agent import killing, processes
 from singletrack_worker.agent.alarm import Alarm
 from singletrack_worker.agent.calls import Bell
@@ -51,7 +52,8 @@ def test_a_pid_that_was_given_to_another_process_is_not_signalled(sleeper):
 def test_a_dead_process_tells_how_it_ended_until_it_is_reaped(sleeper):
     os.kill(sleeper.pid, signal.SIGKILL)
     found = wait_until(lambda: (p := processes.find(sleeper.pid)) and p.dead and p)
-    assert processes.describe_exit(found.exit_status) == "killed by signal 9 (SIGKILL)"
+    code = os.waitstatus_to_exitcode(found.exit_status)
+    assert processes.describe_exit(code) == Exit(signal="SIGKILL")
     assert sleeper.pid in processes.children_of(os.getpid())
     below = processes.descendants([os.getpid()])
     assert sleeper.pid not in {process.identity.pid for process in below}
@@ -79,16 +81,17 @@ def test_the_environment_a_process_was_started_with_is_searched_by_whole_entries
 
 
 @pytest.mark.parametrize(
-    ("status", "words"),
+    ("code", "ended", "words"),
     [
-        (0x0300, "exit code 3"),
-        (9, "killed by signal 9 (SIGKILL)"),
-        (11 | 0x80, "killed by signal 11 (SIGSEGV)"),
-        (40, "killed by signal 40 (unknown)"),
+        (3, Exit(code=3), "exit code 3"),
+        (0, Exit(code=0), "exit code 0"),
+        (-9, Exit(signal="SIGKILL"), "killed by SIGKILL"),
+        (-40, Exit(signal="SIG40"), "killed by SIG40"),
     ],
 )
-def test_a_wait_status_in_words(status, words):
-    assert processes.describe_exit(status) == words
+def test_an_end_is_a_code_or_the_name_of_a_signal(code, ended, words):
+    assert processes.describe_exit(code) == ended
+    assert str(ended) == words
 
 
 def test_a_stopped_process_is_killed_and_waited_for(sleeper):

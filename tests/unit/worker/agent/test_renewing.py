@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from singletrack.errors import LedgerUnavailable
+from singletrack.exits import Exit
 from singletrack.lifecycle import State
 from singletrack.operations import (
     AgentGone,
@@ -103,7 +104,7 @@ class Bench:
         self.table.start(pid, Started(grant=grant), now)
 
     def end_run(self):
-        self.table.child_died(1, "exit code 1")
+        self.table.child_died(1, Exit(code=1))
         self.table.buried("n", self.clock.now)
 
 

@@ -4,6 +4,7 @@ from math import inf
 
 import pytest
 
+from singletrack.exits import Exit
 from singletrack.operations import (
     Cause,
     ChildGone,
@@ -257,7 +258,7 @@ class TestCancelling:
 
     def test_a_cancelled_run_that_ends_by_itself_is_cancelled(self, started):
         renewed(started, 5.0, answer(Verdict.CANCEL, grace=60.0))
-        started.child_died(CHILD, "exit code 1")
+        started.child_died(CHILD, Exit(code=1))
         assert started.due(5.1)[-1] == Kill("n")
         started.buried("n", 5.2)
         assert report_of(started, 5.2).cause is Cause.CANCELLED
@@ -376,27 +377,30 @@ class TestStarving:
         table.buried("n", 5.0)
         return report_of(table, 5.3)
 
-    @pytest.mark.parametrize("how", ["killed by signal 9 (SIGKILL)", ""])
+    @pytest.mark.parametrize("how", [Exit(signal="SIGKILL"), None])
     def test_a_sigkill_that_is_nobodys_is_the_kernels(self, started, how):
         report = self.report(started, how)
         assert (report.cause, report.message) == (Cause.OUT_OF_MEMORY, "by the kernel")
-        assert started["n"].outcome().failure.reason == "OOMKilled"
+        assert report.exit == how
+        failure = started["n"].outcome().failure
+        assert (failure.reason, failure.exit) == ("OOMKilled", how)
 
-    @pytest.mark.parametrize("how", ["exit code 1", "killed by signal 11 (SIGSEGV)"])
+    @pytest.mark.parametrize("how", [Exit(code=1), Exit(signal="SIGSEGV")])
     def test_another_end_is_not(self, started, how):
         report = self.report(started, how)
-        assert (report.cause, report.message) == (Cause.DIED, how)
+        assert (report.cause, report.message, report.exit) == (Cause.DIED, str(how), how)
 
     def test_what_main_says_later_counts_as_well(self, started):
-        started.child_died(CHILD, "", "by the kernel")
+        started.child_died(CHILD, None, "by the kernel")
         started.due(5.0)
         started.buried("n", 5.0)
-        started.exit_known(CHILD, "exit code 1", 5.1)
+        started.exit_known(CHILD, Exit(code=1), 5.1)
         assert report_of(started, 5.1).cause is Cause.DIED
 
     def test_a_run_that_the_agent_was_killing_was_killed_by_the_agent(self, started):
         renewed(started, 5.0, answer(Verdict.CANCEL, grace=0.0))
-        assert self.report(started, "killed by signal 9 (SIGKILL)").cause is Cause.CANCELLED
+        report = self.report(started, Exit(signal="SIGKILL"))
+        assert (report.cause, report.exit) == (Cause.CANCELLED, None)
 
 
 class TestDying:
@@ -406,37 +410,37 @@ class TestDying:
         assert bound.due(22.0) == [Kill("n")]
 
     def test_a_dead_childs_descendants_are_killed_before_the_report(self, started):
-        started.child_died(CHILD, "exit code 1")
+        started.child_died(CHILD, Exit(code=1))
         assert started.next_report(5.0) is None
         assert started.due(5.0) == [Kill("n")]
         started.buried("n", 5.1)
         assert report_of(started, 5.1) == ChildGone(
-            run_id="run-n", nonce="n", cause=Cause.DIED, message="exit code 1"
+            run_id="run-n", nonce="n", cause=Cause.DIED, message="exit code 1", exit=Exit(code=1)
         )
 
     def test_the_report_waits_a_moment_for_main_to_say_how_the_child_ended(self, started):
-        started.child_died(CHILD, "")
+        started.child_died(CHILD, None)
         started.due(5.0)
         started.buried("n", 5.0)
         assert started.next_report(5.1) is None
         assert started.next_report_moment() == 5.2
-        started.exit_known(CHILD, "signal 11", 5.1)
-        assert report_of(started, 5.1).message == "signal 11"
+        started.exit_known(CHILD, Exit(signal="SIGSEGV"), 5.1)
+        assert report_of(started, 5.1).message == "killed by SIGSEGV"
 
     def test_the_report_does_not_wait_for_ever(self, started):
-        started.child_died(CHILD, "")
+        started.child_died(CHILD, None)
         started.due(5.0)
         started.buried("n", 5.0)
         assert report_of(started, 5.2).message == "the process ended and nobody has seen how"
 
     def test_what_main_says_of_a_living_child_is_not_believed(self, started):
-        started.exit_known(CHILD, "an earlier run failed", 4.0)
-        started.child_died(CHILD, "exit code 1")
+        started.exit_known(CHILD, Exit(code=7), 4.0)
+        started.child_died(CHILD, Exit(code=1))
         started.buried("n", 5.0)
         assert report_of(started, 5.0).message == "exit code 1"
 
     def test_a_child_without_a_run_dies_unnoticed(self, started):
-        started.child_died(OTHER, "exit code 0")
+        started.child_died(OTHER, Exit(code=0))
         assert started.due(5.0) == []
 
     def test_main_takes_everybody_along(self, started):
@@ -448,7 +452,7 @@ class TestDying:
         assert (report.cause, report.message) == (Cause.DIED, "main died")
 
     def test_a_report_is_repeated_ever_less_often_until_the_ledger_answers(self, started):
-        started.child_died(CHILD, "exit code 1")
+        started.child_died(CHILD, Exit(code=1))
         started.due(5.0)
         started.buried("n", 5.0)
         now, pauses = 5.0, []
@@ -464,13 +468,13 @@ class TestDying:
         assert started.next_report_moment() == inf
 
     def test_a_dead_run_is_not_renewed(self, started):
-        started.child_died(CHILD, "exit code 1")
+        started.child_died(CHILD, Exit(code=1))
         started.due(5.0)
         started.buried("n", 5.0)
         assert started.leases() == ()
 
     def test_a_new_child_with_the_pid_of_a_dead_one_is_another_child(self, started):
-        started.child_died(CHILD, "exit code 1")
+        started.child_died(CHILD, Exit(code=1))
         started.due(5.0)
         started.buried("n", 5.0)
         assert isinstance(bind(started, "m", sent_at=5.0, now=5.5), Bound)

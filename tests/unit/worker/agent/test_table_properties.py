@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from singletrack.exits import Exit
 from singletrack.operations import ChildGone, Grant, LeaseAnswer, RenewReply, Verdict
 from singletrack.run import Cancellation
 from singletrack_worker.agent.bindings import Kill, Rules, Stage, Terminate
@@ -61,11 +62,11 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(pid=pids, known=st.booleans())
     def child_dies(self, pid, known):
-        self.table.child_died(pid, "exit code 1" if known else "")
+        self.table.child_died(pid, Exit(code=1) if known else None)
 
     @rule(pid=pids)
     def exit_known(self, pid):
-        self.table.exit_known(pid, "signal 9", self.now)
+        self.table.exit_known(pid, Exit(signal="SIGKILL"), self.now)
 
     @rule(
         verdict=st.sampled_from([Verdict.OK, Verdict.CANCEL, Verdict.DROP]),

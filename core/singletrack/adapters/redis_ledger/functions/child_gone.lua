@@ -1,5 +1,6 @@
 -- child_gone: an agent's report that a child and all its descendants are dead.
--- ARGV  id, nonce, cause (DIED, OUT_OF_MEMORY, CANCELLED, TIMED_OUT, FENCED), message
+-- ARGV  id, nonce, cause (DIED, OUT_OF_MEMORY, CANCELLED, TIMED_OUT, FENCED), message,
+--       exit code, signal
 -- reply verdict, state
 register('child_gone', { 'allow-oom' }, function(args)
   local r, cause, message = fetch(args[1]), args[3], args[4]
@@ -14,7 +15,7 @@ register('child_gone', { 'allow-oom' }, function(args)
   elseif cause == 'CANCELLED' or (cause ~= 'FENCED' and r.cancel_by ~= '') then
     end_cancelled(r)
   else
-    break_off(r, 'LOST', cause == 'OUT_OF_MEMORY' and 'OOMKilled' or 'WorkerLost', message)
+    lose(r, unpack(args, 3))
   end
   return { 'OK', r.state }
 end)

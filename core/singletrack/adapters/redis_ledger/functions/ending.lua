@@ -1,11 +1,19 @@
 -- What the functions share that end a run, or write down what has happened elsewhere: how a run
 -- ended, or that the server's past was another one.
 
+-- What a record says of why a run, or an attempt, did not succeed.
+local FAILURE = { 'failure_reason', 'failure_message', 'failure_type', 'traceback', 'exit_code',
+  'exit_signal' }
+
 -- What a record says of an attempt that failed before the one that is over now.
 local function forget_failure(r)
-  if r.retried == '' then return end
-  redis.call('HDEL', P .. 'run:' .. r.id, 'failure_reason', 'failure_message', 'failure_type',
-    'traceback')
+  if r.retried ~= '' then redis.call('HDEL', P .. 'run:' .. r.id, unpack(FAILURE)) end
+end
+
+-- How the process ended: with a code or by a signal, '' for what is not known.
+local function note_exit(r, code, signal)
+  if code ~= '' then change(r, 'exit_code', code) end
+  if signal ~= '' then change(r, 'exit_signal', signal) end
 end
 
 -- End a run that did not succeed: the reason is one stable word, the message a sentence.
@@ -38,14 +46,15 @@ local function set_aside(r, reason, message)
 end
 
 -- Note an outcome as clients write it: state, '1' if there is a result, the result, then the
--- failure's reason, message, type and traceback, then after how many ms the task's code wants to be
--- tried again ('' if it does not).
+-- failure's reason, message, type and traceback, then the exit code and the signal that ended the
+-- process, then after how many ms the task's code wants to be tried again; '' for none.
 local function note_outcome(r, args, first)
   forget_failure(r)
   if args[first + 1] == '1' then change(r, 'result', args[first + 2]) end
   if args[first + 3] ~= '' then
     change(r, 'failure_reason', args[first + 3], 'failure_message', args[first + 4],
       'failure_type', args[first + 5], 'traceback', args[first + 6])
+    note_exit(r, args[first + 7], args[first + 8])
   end
 end
 
@@ -92,6 +101,15 @@ local function break_off(r, to, reason, message)
   end_attempt(r, to, reason)
 end
 
+-- An attempt whose process has died, or was killed: the message, the exit code, the signal.
+local function lose(r, cause, message, code, signal)
+  forget_failure(r)
+  local reason = cause == 'OUT_OF_MEMORY' and 'OOMKilled' or 'WorkerLost'
+  change(r, 'failure_reason', reason, 'failure_message', message)
+  note_exit(r, code, signal)
+  end_attempt(r, 'LOST', reason)
+end
+
 local function count_end(r, outcome)
   count('runs_finished_total|task=' .. known_task(r) .. '|outcome=' .. string.lower(outcome))
 end
@@ -113,8 +131,7 @@ end
 -- Give a record the end its run has had, whatever the record says.
 local function conclude(r, args, first)
   local from, to = r.state, args[first]
-  redis.call('HDEL', P .. 'run:' .. r.id, 'failure_reason', 'failure_message', 'failure_type',
-    'traceback', 'result', 'provisional')
+  redis.call('HDEL', P .. 'run:' .. r.id, 'result', 'provisional', unpack(FAILURE))
   redis.call('SREM', P .. 'provisional', r.id)
   r.provisional = ''
   note_outcome(r, args, first)

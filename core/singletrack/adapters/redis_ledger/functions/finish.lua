@@ -22,7 +22,7 @@ register('finish', { 'allow-oom' }, function(args)
     conclude(r, args, 3)
   else
     note_outcome(r, args, 3)
-    end_attempt(r, state, args[6], args[10])
+    end_attempt(r, state, args[6], args[12])
   end
   return { 'OK', r.state }
 end)

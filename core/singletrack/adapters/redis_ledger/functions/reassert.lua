@@ -4,7 +4,7 @@
 --       `note_outcome`; its state is '' while the run lives), then the record's fields
 -- reply verdict, state
 
-local OUTCOME, FIELDS = 11, 19
+local OUTCOME, FIELDS = 11, 21
 
 local function blank_record(id, args)
   local r = blank(id, args, FIELDS)
@@ -66,7 +66,7 @@ local function end_it(r, args)
   if known and is_past(r, args) then return { 'DROP', r.state } end
   if leased_by(r, args[2]) and r.state == 'RUNNING' then
     note_outcome(r, args, OUTCOME)
-    end_attempt(r, args[OUTCOME], args[OUTCOME + 3], args[OUTCOME + 7])
+    end_attempt(r, args[OUTCOME], args[OUTCOME + 3], args[OUTCOME + 9])
     return { 'OK', r.state }
   end
   r = r or blank_record(args[1], args)
