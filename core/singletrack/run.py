@@ -209,6 +209,8 @@ class Run:
     """Until when it waits for its next attempt; None if it does not."""
     suspect_at: datetime | None = None
     """Since when its worker is not heard of and its lock is held all the same (`on_lost` Hold)."""
+    provisional: bool = False
+    """Whether it is LOST only until the blessing, or until somebody knows better."""
 
     @property
     def suspect(self) -> bool:

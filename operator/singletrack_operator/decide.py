@@ -103,7 +103,8 @@ def _after_the_end(seen: Seen, rules: Rules) -> tuple[Action, ...]:
 
 def _settle(seen: Seen, record: Run) -> Settle | None:
     """A ledger that has lost the end would start the run again once it is blessed."""
-    if seen.blessed or VIEWS[record.state].phase == seen.taskrun.phase:
+    agrees = VIEWS[record.state].phase == seen.taskrun.phase and not record.provisional
+    if seen.blessed or agrees:
         return None
     outcome = manifest.outcome(seen.taskrun)
     return Settle(outcome=outcome) if outcome else None

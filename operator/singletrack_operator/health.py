@@ -25,6 +25,8 @@ class Health:
         self.served = False
         """The API server knows TaskRuns."""
         self.stopping = False
+        self.weaknesses: tuple[str, ...] = ()
+        """What the ledger's server, as last seen, is not to be trusted for."""
 
     def succeeded(self, loop: str) -> None:
         self._succeeded_at[loop] = time.monotonic()
@@ -61,6 +63,7 @@ class Health:
         silence = time.monotonic() - self._answered_at
         if silence > _LONGEST_SILENCE_SECONDS:
             wrong.append(f"the API server has not answered for {silence:.0f} s")
+        wrong += self.weaknesses
         if len(self._queue) > _LONGEST_QUEUE:
             wrong.append("more work is waiting than can be done")
         return wrong

@@ -121,7 +121,7 @@ class Operator:
         around = self._around
         reconciler = Reconciler(around, self._rules)
         settlement = Settlement(around.ledger, reconciler, around.store)
-        projector = Projector(around.ledger, around.store, around.queue, self._metrics)
+        projector = Projector(around, self._health)
         return [
             run_upkeep(
                 around.ledger,

@@ -12,12 +12,10 @@ import time
 import structlog
 
 from singletrack.errors import LedgerError
-from singletrack.ledger import AsyncLedger
 from singletrack.operations import ListUnprojected
-from singletrack_operator.metrics import OperatorMetrics
+from singletrack_operator.act import Surroundings
+from singletrack_operator.health import Health
 from singletrack_operator.recovering import Recovery
-from singletrack_operator.store import Store
-from singletrack_operator.workqueue import WorkQueue
 
 log = structlog.get_logger()
 
@@ -31,14 +29,12 @@ _PAUSE_SECONDS = 1.0
 class Projector:
     """Follows the ledger."""
 
-    def __init__(
-        self, ledger: AsyncLedger, store: Store, queue: WorkQueue, metrics: OperatorMetrics
-    ) -> None:
-        self._ledger = ledger
-        self._store = store
-        self._queue = queue
-        self._metrics = metrics
-        self._recovery = Recovery(ledger, store, queue)
+    def __init__(self, around: Surroundings, health: Health) -> None:
+        self._ledger = around.ledger
+        self._store = around.store
+        self._queue = around.queue
+        self._metrics = around.metrics
+        self._recovery = Recovery(around.ledger, around.store, around.queue, health)
         self._asked_at = float("-inf")
 
     async def run(self) -> None:

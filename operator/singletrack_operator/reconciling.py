@@ -74,7 +74,8 @@ class Reconciler:
     async def look(self, uid: str) -> None:
         """Bring one TaskRun and its record into agreement, one step further."""
         record = await self._around.ledger.execute(GetRun(run_id=uid))
-        if record is not None and record.terminal and self._around.store.has_ended(uid):
+        over = record is not None and record.terminal and not record.provisional
+        if record is not None and over and self._around.store.has_ended(uid):
             await self._acknowledge(record)
             return
         taskrun = self._around.store.get(uid) or await self._fetch(uid, record)

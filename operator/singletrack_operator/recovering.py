@@ -11,8 +11,10 @@ import time
 
 import structlog
 
+from singletrack.adapters.redis_ledger.server import find_eviction
 from singletrack.ledger import AsyncLedger
 from singletrack.operations import ReadServer
+from singletrack_operator.health import Health
 from singletrack_operator.store import Store
 from singletrack_operator.workqueue import WorkQueue
 
@@ -25,8 +27,9 @@ _PAUSE_WHILE_RECOVERING_SECONDS = 1.0
 class Recovery:
     """Remembers which blessing of which server was trusted last."""
 
-    def __init__(self, ledger: AsyncLedger, store: Store, queue: WorkQueue) -> None:
+    def __init__(self, ledger: AsyncLedger, store: Store, queue: WorkQueue, health: Health) -> None:
         self._ledger = ledger
+        self._health = health
         self._store = store
         self._queue = queue
         self._trusted = ("", 0)
@@ -42,6 +45,7 @@ class Recovery:
         if now < self._next_look:
             return
         server = await self._ledger.execute(ReadServer())
+        self._health.weaknesses = tuple(map(str, find_eviction(server)))
         if not server.blessed:
             self._next_look = now + _PAUSE_WHILE_RECOVERING_SECONDS
             return

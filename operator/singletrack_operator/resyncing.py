@@ -91,16 +91,23 @@ def _age(taskrun: TaskRun) -> tuple[datetime, int]:
 
 async def live_records(ledger: AsyncLedger) -> AsyncIterator[Run]:
     """Every record that has a TaskRun and has not ended."""
-    for namespace in await ledger.execute(ListNamespaces()):
-        async for run in _live_runs(ledger, namespace):
+    async for run in unsettled_records(ledger):
+        if not run.terminal:
             yield run
 
 
-async def _live_runs(ledger: AsyncLedger, namespace: str) -> AsyncIterator[Run]:
+async def unsettled_records(ledger: AsyncLedger) -> AsyncIterator[Run]:
+    """Every record that has a TaskRun, and has not ended, or only provisionally."""
+    for namespace in await ledger.execute(ListNamespaces()):
+        async for run in _unsettled_runs(ledger, namespace):
+            yield run
+
+
+async def _unsettled_runs(ledger: AsyncLedger, namespace: str) -> AsyncIterator[Run]:
     before = 0
     while page := await ledger.execute(ListRuns(namespace=namespace, limit=_PAGE, before=before)):
         for run in page:
-            if run.spec.name and not run.terminal:
+            if run.spec.name and (run.provisional or not run.terminal):
                 yield run
         if len(page) < _PAGE:
             return

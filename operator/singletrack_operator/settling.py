@@ -1,8 +1,9 @@
 """What the operator does right before a ledger that has come back is blessed.
 
 TaskRuns know ends and wishes that the ledger may have lost: a record that is behind would be
-started again, or go on although somebody asked it to stop. So every live record is looked at
-together with its TaskRun first. If the API server does not answer, the blessing waits.
+started again, or go on although somebody asked it to stop; one that is LOST provisionally would
+stay so. So each of these is looked at together with its TaskRun first. If the API server does not
+answer, the blessing waits.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import structlog
 
 from singletrack.ledger import AsyncLedger
 from singletrack_operator.reconciling import Reconciler
-from singletrack_operator.resyncing import live_records
+from singletrack_operator.resyncing import unsettled_records
 from singletrack_operator.store import Store
 
 log = structlog.get_logger()
@@ -26,13 +27,13 @@ class Settlement:
         self._store = store
 
     async def before_blessing(self) -> int:
-        """Look at every live record; answers the highest token any TaskRun shows.
+        """Look at every record that is not final; answers the highest token any TaskRun shows.
 
         Raises:
             KubernetesError, LedgerError: not everything has been looked at.
         """
         looked = 0
-        async for record in live_records(self._ledger):
+        async for record in unsettled_records(self._ledger):
             await self._reconciler.look(record.run_id)
             looked += 1
         log.info("records_settled", looked_at=looked)

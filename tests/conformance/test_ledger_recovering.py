@@ -174,7 +174,8 @@ def test_a_displaced_run_may_turn_out_to_be_the_one_that_executes(
     ledger.finish(first)
     second = ledger.running("a")
     ledger.restart(back_to=older)
-    ledger.reassert(second)  # b is LOST provisionally
+    ledger.reassert(second)
+    assert ledger.run("b").provisional
     later = Grant(run_id="b", nonce="n", token=second.token + 1, lock=LOCK, attempt=1)
     assert ledger.reassert(later).verdict is Verdict.OK
     assert (ledger.state("b"), ledger.state("a")) == (State.RUNNING, State.LOST)

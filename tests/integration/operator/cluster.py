@@ -272,6 +272,18 @@ class HandWorker:
         run_id = created["metadata"]["uid"]
         self.ledger.execute(ops.ChildGone(run_id=run_id, nonce="n", cause=cause))
 
+    def reassert(self, executing: Run) -> None:
+        """What the agent tells a server that has come back of a run that executes."""
+        grant = ops.Grant(
+            run_id=executing.run_id,
+            nonce=executing.nonce,
+            token=executing.token,
+            lock=executing.spec.lock,
+            attempt=executing.attempt,
+        )
+        restore = ops.Reassert(spec=executing.spec, grant=grant, worker="hand@test")
+        assert self.ledger.execute(restore).verdict is ops.Verdict.OK
+
     def _finish(self, created: dict[str, Any], outcome: Outcome) -> None:
         run_id = created["metadata"]["uid"]
         end = self.ledger.execute(ops.Finish(run_id=run_id, nonce="n", outcome=outcome))

@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from integration.operator.cluster import (
@@ -133,6 +134,36 @@ def test_a_started_run_whose_record_is_gone_is_lost_and_never_started_again(
     operator.stop()
 
 
+def test_an_end_that_was_shown_is_given_back_to_a_record_that_another_run_has_displaced(
+    cluster: Cluster, worker: HandWorker, operator: OperatorProcess, server: RedisServer
+) -> None:
+    operator.stop()
+    operator.start(**FAST_BLESSING | {"SINGLETRACK_BLESSING_GRACE_SECONDS": "8"})
+    first = cluster.create(taskrun("first"))
+    worker.start(first)
+    cluster.until_phase("first", "Running")
+    older = copied(server, operator.key_prefix)
+    worker.finish(first, result='"kept"')
+    cluster.until_phase("first", "Succeeded")
+    second = cluster.create(taskrun("second"))
+    worker.start(second)
+
+    executing = worker.run(second)
+    assert executing is not None
+    forget_everything(server, operator.key_prefix, and_remember=older)
+    worker.reassert(executing)
+    displaced = worker.run(first)
+    assert displaced is not None
+    assert (displaced.state, displaced.provisional) == (State.LOST, True)
+
+    worker.until_state(first, State.SUCCEEDED)
+    settled = worker.run(first)
+    assert settled is not None
+    assert (settled.result, settled.failure) == ('"kept"', None)
+    assert cluster.phase("first") == "Succeeded"
+    operator.stop()
+
+
 def test_it_says_so_when_there_is_no_crd_and_starts_when_it_comes(
     cluster: Cluster, operator: OperatorProcess, tmp_path: Path
 ) -> None:
@@ -148,6 +179,21 @@ def test_it_says_so_when_there_is_no_crd_and_starts_when_it_comes(
 
     repository_crd = Path(__file__).resolve().parents[3] / "k8s" / "crd.yaml"
     cluster.do("apply", "-f", str(repository_crd))
+    wait_until(lambda: operator.ask("/readyz")[0] == 200, SOON, "the operator to be ready")
+
+
+def test_it_is_not_ready_while_the_ledger_s_server_may_evict(
+    operator: OperatorProcess, server: RedisServer
+) -> None:
+    client = server.client()
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        wait_until(lambda: operator.ask("/readyz")[0] == 503, SOON, "the operator to notice")
+        assert "maxmemory-policy is 'allkeys-lru'" in operator.ask("/readyz")[1]
+        assert "CONFIG SET maxmemory-policy noeviction" in operator.ask("/readyz")[1]
+        assert operator.ask("/livez")[0] == 200
+    finally:
+        client.config_set("maxmemory-policy", "noeviction")
     wait_until(lambda: operator.ask("/readyz")[0] == 200, SOON, "the operator to be ready")
 
 
@@ -203,9 +249,19 @@ def without_apiserver(cluster: Cluster) -> Iterator[None]:
         cluster.plane.start_apiserver()
 
 
-def forget_everything(server: RedisServer, key_prefix: str) -> None:
-    """What a restart from an empty disk leaves: nothing."""
-    client = server.client()
+def copied(server: RedisServer, key_prefix: str) -> dict[Any, Any]:
+    """All a ledger holds now, as its server dumps it."""
+    client = server.client(decode_responses=False)
+    return {key: client.dump(key) for key in client.scan_iter(match=f"{{{key_prefix}}}:*")}
+
+
+def forget_everything(
+    server: RedisServer, key_prefix: str, and_remember: Mapping[Any, Any] | None = None
+) -> None:
+    """What a restart from an empty disk leaves, which is nothing, or one from an older copy."""
+    client = server.client(decode_responses=False)
     for key in client.scan_iter(match=f"{{{key_prefix}}}:*"):
         client.delete(key)
+    for key, value in (and_remember or {}).items():
+        client.restore(key, 0, value)
     server.restart()

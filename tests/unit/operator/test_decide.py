@@ -240,6 +240,24 @@ CASES = {
         blessed=False,
         does=["cancel by kubernetes", "again in 15"],
     ),
+    "a record that is lost provisionally gets the end that is known": Case(
+        taskrun=a_taskrun(status=shown("Succeeded", 1) | ENDED | {"result": [42]}),
+        record=a_run(State.LOST, provisional=True),
+        blessed=False,
+        does=["settle SUCCEEDED", "delete in 3600"],
+    ),
+    "one whose TaskRun says so already is lost for good": Case(
+        taskrun=a_taskrun(status=shown("Lost", 1) | ENDED),
+        record=a_run(State.LOST, provisional=True),
+        blessed=False,
+        does=["settle LOST", "delete in 3600"],
+    ),
+    "what has no end yet stays provisional until the ledger is blessed": Case(
+        taskrun=a_taskrun(status=shown("Running", 1)),
+        record=a_run(State.LOST, provisional=True),
+        blessed=False,
+        does=["again in 15"],
+    ),
     "an end that the ledger has lost is given back to it": Case(
         taskrun=a_taskrun(status=shown("Succeeded", 1) | ENDED | {"result": [42]}),
         record=a_run(State.READY),

@@ -9,6 +9,7 @@ import pytest
 from singletrack.adapters.memory import AsyncMemoryLedger, MemoryLedger
 from singletrack.custom_resource import manifest
 from singletrack.operations import Bless, ReadServer
+from singletrack_operator.health import Health
 from singletrack_operator.recovering import Recovery
 from singletrack_operator.store import Store
 from singletrack_operator.workqueue import WorkQueue
@@ -28,7 +29,9 @@ class Bench:
     def __init__(self) -> None:
         self.ledger = MemoryLedger(micros=Clock())
         self.store, self.queue = Store(), WorkQueue()
-        self.recovery = Recovery(AsyncMemoryLedger(self.ledger), self.store, self.queue)
+        self.recovery = Recovery(
+            AsyncMemoryLedger(self.ledger), self.store, self.queue, Health(self.queue)
+        )
         metadata = {"uid": "u-1", "name": "a", "namespace": "ns", "resourceVersion": "1"}
         self.store.put(manifest.read({"metadata": metadata}))
 

@@ -46,8 +46,6 @@ class Record:
     """When waiting is over; None for never."""
     forget_at: int = 0
     """When the record may go; means something once the run is terminal."""
-    provisional: bool = False
-    """LOST until the blessing, or until its own agent or child says how it really went."""
     unshown: int | None = None
     """The number of its latest change, if there is a TaskRun that does not show it."""
 
@@ -186,8 +184,7 @@ class Book:
     def conclude(self, record: Record, outcome: Outcome) -> None:
         """Give a record the end its run has had, whatever the record says."""
         owned = record.run.state in OWNING
-        record.provisional = False
-        fields = {"result": outcome.result, "failure": outcome.failure}
+        fields = {"result": outcome.result, "failure": outcome.failure, "provisional": False}
         self.correct(record, outcome.state, **fields)
         self.close(record)
         self.counters.finished(record.run.spec.task, outcome.state)
@@ -200,7 +197,7 @@ class Book:
         spec = record.run.spec
         record.forget_at = self.now + to_ms(spec.ttl_seconds)
         self.change(record, finished_at=to_time(self.now), spec=replace(spec, envelope=""))
-        if not record.provisional:
+        if not record.run.provisional:
             self.celery.ended(record.run, self.now)
 
     def change(self, record: Record, **fields: Any) -> None:

@@ -19,7 +19,7 @@ from singletrack.run import Failure
 def reassert(book: Book, op: ops.Reassert) -> EndReply:
     book.token = max(book.token, op.grant.token)
     record = book.find(op.grant.run_id)
-    over = record is not None and record.run.terminal and not record.provisional
+    over = record is not None and record.run.terminal and not record.run.provisional
     if over and record and op.outcome and _is_repeated(record, op):
         return EndReply(verdict=Verdict.OK, state=record.run.state)
     if book.blessed or over:
@@ -31,9 +31,9 @@ def settle(book: Book, op: ops.Settle) -> EndReply:
     record = book.find(op.run_id)
     if record is None:
         return EndReply(verdict=Verdict.UNKNOWN)
-    if record.run.state is op.outcome.state and not record.provisional:
+    if record.run.state is op.outcome.state and not record.run.provisional:
         return EndReply(verdict=Verdict.OK, state=record.run.state)
-    if book.blessed or (record.run.terminal and not record.provisional):
+    if book.blessed or (record.run.terminal and not record.run.provisional):
         return drop(book, op.run_id)
     book.conclude(record, op.outcome)
     return EndReply(verdict=Verdict.OK, state=record.run.state)
@@ -51,8 +51,8 @@ def bless(book: Book, op: ops.Bless) -> bool:
     book.blessed_id, book.past = op.server_id, False
     book.token = max(book.token, op.token_floor)
     for record in book.records.values():
-        if record.provisional:
-            record.provisional = False
+        if record.run.provisional:
+            book.change(record, provisional=False)
             book.counters.finished(record.run.spec.task, record.run.state)
             book.celery.ended(record.run, book.now)
     for record in book.in_state(State.READY):
@@ -95,10 +95,11 @@ def _revive(book: Book, record: Record | None, op: ops.Reassert) -> EndReply:
         _displace(book, owner, op.grant.run_id)
     if record is None:
         record = _written_down(book, op)
-    known = record.run.state is State.RUNNING or record.provisional
+    known = record.run.state is State.RUNNING or record.run.provisional
     at = record.run.started_at if known else None
-    record.claims, record.provisional = 0, False
+    record.claims = 0
     fields = {
+        "provisional": False,
         "not_before": None,
         "failure": None,
         "finished_at": None,
@@ -147,7 +148,7 @@ def _displace(book: Book, owner: Record, run_id: str) -> None:
             owner.rank = waiting[0].rank - 1
         return
     message = f"run {run_id} had taken the lock before the restart"
-    owner.provisional = True
-    book.correct(owner, State.LOST, failure=Failure(reason="WorkerLost", message=message))
+    failure = Failure(reason="WorkerLost", message=message)
+    book.correct(owner, State.LOST, failure=failure, provisional=True)
     book.close(owner)
     book.note(owner)

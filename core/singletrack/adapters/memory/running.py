@@ -121,7 +121,7 @@ def finish(book: Book, op: ops.Finish) -> EndReply:
     if record is None:
         return EndReply(verdict=Verdict.UNKNOWN if book.blessed else Verdict.RECOVERING)
     run = record.run
-    displaced = record.provisional and run.nonce == op.nonce
+    displaced = run.provisional and run.nonce == op.nonce
     if not displaced and book.leased_by(op.run_id, op.nonce) is None:
         return EndReply(verdict=_too_late(book, record, op), state=run.state)
     if not may_become(State.RUNNING if displaced else run.state, outcome.state):
@@ -206,7 +206,7 @@ def drop(book: Book, run_id: str) -> EndReply:
 def _unknown_death(book: Book, op: ops.ChildGone) -> EndReply:
     """Not the claim the record knows; while unblessed the agent has to say more."""
     known = book.find(op.run_id)
-    if not book.blessed and (known is None or not known.run.terminal or known.provisional):
+    if not book.blessed and (known is None or not known.run.terminal or known.run.provisional):
         return EndReply(verdict=Verdict.RECOVERING, state=known.run.state if known else None)
     return drop(book, op.run_id)
 
@@ -216,5 +216,5 @@ def _too_late(book: Book, record: Record, op: ops.Finish) -> Verdict:
     last = (run.nonce, run.state), record.retried
     if (op.nonce, op.outcome.state) in last:
         return Verdict.OK
-    unsure = (not run.terminal or record.provisional) and not book.blessed
+    unsure = (not run.terminal or run.provisional) and not book.blessed
     return Verdict.RECOVERING if unsure else Verdict.DROP

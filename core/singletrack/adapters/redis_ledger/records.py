@@ -27,8 +27,8 @@ LIST_FIELDS = (
     "lease_seq", "publications", "cancel_by", "cancel_reason", "cancel_grace_ms", "progress",
     "holder_id", "holder_name",
     "failure_reason", "failure_message", "failure_type", "exit_code", "exit_signal", "submitted_at",
-    "ready_at", "started_at", "finished_at", "on_lost", "pod", "suspect_at", "retry", "not_before",
-    "tells_celery",
+    "ready_at", "started_at", "finished_at", "on_lost", "pod", "suspect_at", "provisional",
+    "retry", "not_before", "tells_celery",
 )  # fmt: skip
 
 Fields = Mapping[str, str]
@@ -85,6 +85,7 @@ def read_run(run_id: str, fields: Fields) -> Run:
         finished_at=_time(fields.get("finished_at")),
         not_before=_time(fields.get("not_before")),
         suspect_at=_time(fields.get("suspect_at")),
+        provisional=fields.get("provisional") == "1",
     )
 
 
