@@ -44,6 +44,11 @@ crd: install ## Print the custom resource's definition into k8s/crd.yaml
 	$(PYTHON) -m singletrack_operator.crd > k8s/crd.yaml.new
 	mv k8s/crd.yaml.new k8s/crd.yaml
 
+.PHONY: openapi
+openapi: install ## Print the description of the REST API into docs/reference/openapi.json
+	$(PYTHON) -m singletrack_api.printing > docs/reference/openapi.json.new
+	mv docs/reference/openapi.json.new docs/reference/openapi.json
+
 .PHONY: format
 format: install ## Format the code and mend what the linter can mend by itself
 	$(PYTHON) -m ruff format .

@@ -9,9 +9,16 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from singletrack_api.errors import MEDIA_TYPE, TYPE_BASE
+from singletrack_api.rights import RIGHTS
 from singletrack_api.schemas import Problem
 
 _REFERENCE = "#/components/schemas/Problem"
+
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A token that the cluster has issued for this API; not on a loopback address.",
+}
 
 _EXAMPLE = {
     "type": f"{TYPE_BASE}lock-held",
@@ -57,10 +64,22 @@ def install(app: FastAPI) -> None:
             )
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas.update(_problem_schemas())
+            document["components"]["securitySchemes"] = {"bearer": _BEARER}
+            for path in document["paths"].values():
+                for operation in path.values():
+                    _guarded(operation)
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = describe  # type: ignore[method-assign] # FastAPI's documented way
+
+
+def _guarded(operation: dict[str, Any]) -> None:
+    """Say of a route with a right that it may want a token, and how it answers without."""
+    if operation["operationId"] in RIGHTS:
+        operation["security"] = [{"bearer": []}, {}]
+        refused = {str(status): _response(status) for status in (401, 403)}
+        operation["responses"] = dict(sorted((operation["responses"] | refused).items()))
 
 
 def _problem_schemas() -> dict[str, Any]:

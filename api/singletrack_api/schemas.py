@@ -234,7 +234,6 @@ class CeleryView(Shape):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"id": "4f0c…", "status": "PENDING", "result": None},
                 {"id": "4f0c…", "status": "SUCCESS", "result": {"hello": "Bob"}},
                 {"id": "4f0c…", "status": "FAILURE", "result": "Traceback (most recent …"},
             ]
