@@ -10,6 +10,7 @@ from singletrack.lifecycle import Phase
 from singletrack_api.fields import Text
 from singletrack_api.schemas import HolderView
 from singletrack_api.shape import Shape
+from singletrack_api.standing_schemas import PauseView
 
 
 class PauseRequest(Shape):
@@ -34,14 +35,6 @@ class ReleaseRequest(Shape):
     """Who decides it."""
     fencing_token: Annotated[int, Field(ge=0)] = 0
     """That of the holder you mean; the release is refused if another one holds the lock by now."""
-
-
-class PauseView(Shape):
-    """That somebody has paused a lock or a queue."""
-
-    by: str
-    reason: str
-    since: str
 
 
 class OwnerView(HolderView):

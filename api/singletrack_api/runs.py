@@ -15,6 +15,7 @@ from singletrack.errors import LedgerError
 from singletrack.intake import Accepted
 from singletrack.lifecycle import VIEWS, Phase, State
 from singletrack.operations import GetRun, ListRuns
+from singletrack.pauses import holding_back
 from singletrack.retries import Retry
 from singletrack.run import Cancellation, Door, Run
 from singletrack_api import views
@@ -168,7 +169,7 @@ async def get_run(parts: PartsHere, run: TheRun, wait: Wait = 0.0) -> Response:
 )
 async def change_run(parts: PartsHere, run: TheRun, body: RunPatch) -> Response:
     """Change the priority of a run that has not started."""
-    return _json(views.run_view(await parts.intake.prioritise(run, body.priority)))
+    return _json(await _view(parts, await parts.intake.prioritise(run, body.priority)))
 
 
 @router.get(
@@ -214,14 +215,18 @@ async def cancel_run(
         default_grace = parts.settings.run.cancel_grace_seconds
         asked = _cancellation(body or CancelRequest(), default_grace, name_of(caller) or "rest")
         run = await parts.intake.cancel(run, asked)
-    return _json(views.run_view(run), 200 if run.terminal else 202)
+    return _json(await _view(parts, run), 200 if run.terminal else 202)
 
 
 async def _waited_for(parts: Parts, run: Run, wait: float) -> dict[str, Any]:
     """A run at its end, or after so many seconds; a joined one at the end of what it joined."""
     if run.state is not State.JOINED:
-        return views.run_view(await parts.waiter.ended(run, wait))
+        return await _view(parts, await parts.waiter.ended(run, wait))
     return views.run_view(run, await parts.waiter.ended(await outcome(parts.ledger, run), wait))
+
+
+async def _view(parts: Parts, run: Run) -> dict[str, Any]:
+    return views.run_view(run, pause=await holding_back(parts.ledger, run))
 
 
 def _cancellation(body: CancelRequest, default_grace: float, by: str) -> Cancellation:

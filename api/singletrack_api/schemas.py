@@ -26,6 +26,7 @@ from singletrack_api.fields import (
 )
 from singletrack_api.retry_schemas import RetryRule
 from singletrack_api.shape import Shape
+from singletrack_api.standing_schemas import ErrorView, ProgressView, RunPauseView
 
 
 class LockRequest(Shape):
@@ -110,14 +111,6 @@ class LockView(Shape):
     """Since when its worker is not heard of while it holds the lock (`onLost: Hold`)."""
 
 
-class ProgressView(Shape):
-    """How far a run says it is."""
-
-    current: float
-    total: float | None
-    message: str
-
-
 class CancellationView(Shape):
     """That somebody asked the run to stop."""
 
@@ -125,19 +118,6 @@ class CancellationView(Shape):
     reason: str
     mode: CancelMode
     grace_period_seconds: float
-
-
-class ErrorView(Shape):
-    """Why a run did not succeed."""
-
-    reason: str
-    message: str
-    type: str
-    traceback: str
-    exit_code: int | None
-    """What the process ended with, if that was the end of the run and somebody has seen it."""
-    signal: str
-    """By which signal it was killed, `SIGKILL` for example; empty if by none."""
 
 
 class RunSummary(Shape):
@@ -183,6 +163,8 @@ class RunView(RunSummary):
     start_deadline_seconds: float
     queue_timeout_seconds: float | None
     ttl_seconds_after_finished: float
+    pause: RunPauseView | None
+    """What keeps the run waiting, if its lock or its queue is paused."""
 
 
 class RunPending(Shape):

@@ -20,8 +20,10 @@ from singletrack.run import Run
 _UNDER_WAY = frozenset({"PENDING", "STARTED"})
 
 
-def run_view(run: Run, outcome: Run | None = None) -> dict[str, Any]:
-    """Everything about one run but its result; `outcome` is the record of the run it joined."""
+def run_view(run: Run, outcome: Run | None = None, pause: Pause | None = None) -> dict[str, Any]:
+    """Everything about one run but its result; `outcome` is the record of the run it joined, and
+    `pause` what keeps it waiting.
+    """
     spec = run.spec
     return {
         **run_summary(run, outcome),
@@ -32,6 +34,7 @@ def run_view(run: Run, outcome: Run | None = None) -> dict[str, Any]:
         "startDeadlineSeconds": spec.start_deadline_seconds,
         "queueTimeoutSeconds": spec.queue_timeout_seconds,
         "ttlSecondsAfterFinished": spec.ttl_seconds,
+        "pause": pause and {"of": _paused_thing(run)} | (_pause(pause) or {}),
     }
 
 
@@ -157,6 +160,10 @@ def _owner(run: Run) -> dict[str, Any]:
 
 def _holder(holder: Holder) -> dict[str, str]:
     return {"id": holder.run_id, "name": holder.name}
+
+
+def _paused_thing(run: Run) -> str:
+    return "lock" if run.state is State.QUEUED else "queue"
 
 
 def _pause(pause: Pause | None) -> dict[str, Any] | None:

@@ -18,7 +18,8 @@ from singletrack.custom_resource import conditions, manifest, standing, status
 from singletrack.custom_resource.manifest import TaskRun
 from singletrack.custom_resource.standing import Standing
 from singletrack.errors import EncodeError, InvalidParameters, ParametersTooLarge
-from singletrack.lifecycle import NOT_STARTED, VIEWS, State
+from singletrack.lifecycle import NOT_STARTED, VIEWS, Phase, State
+from singletrack.operations import Pause
 from singletrack.run import Cancellation, Run
 from singletrack_operator.actions import (
     AckProjection,
@@ -62,6 +63,8 @@ class Seen:
     entry: CatalogueEntry | None
     """The catalogue's entry of the task."""
     now: datetime
+    pause: Pause | None = None
+    """What keeps the run waiting, if that is a pause."""
     missing_seconds: float = 0.0
     """For how long the record has been looked for in vain."""
 
@@ -162,9 +165,10 @@ def _while_alive(seen: Seen, record: Run, rules: Rules) -> tuple[Action, ...]:
     if change := _cancel(seen, rules) or _prioritise(seen.taskrun, record):
         return change
     seen_it = AckProjection(revision=record.revision)
-    stands = standing.of_run(record)
+    stands = standing.of_run(record, seen.pause)
     forgot = record.attempt < seen.taskrun.attempt
-    shown = record.state in SHOWN or stands.backing_off
+    parked = seen.pause is not None and seen.taskrun.phase == Phase.PENDING
+    shown = record.state in SHOWN or stands.backing_off or parked
     if forgot or not shown or _shows(seen.taskrun, stands):
         return (seen_it,)
     return (_write(seen, stands), seen_it)

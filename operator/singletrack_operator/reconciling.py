@@ -21,6 +21,7 @@ from singletrack.custom_resource.manifest import TaskRun
 from singletrack.errors import Holder, LedgerUnavailable, SingletrackError, TaskNotRegistered
 from singletrack.lifecycle import State
 from singletrack.operations import AckProjection, Cancel, GetLock, GetRun, ReadServer
+from singletrack.pauses import holding_back
 from singletrack.run import Cancellation, Run
 from singletrack_operator.act import Actor, Surroundings
 from singletrack_operator.decide import Rules, Seen, decide
@@ -103,6 +104,7 @@ class Reconciler:
     async def _see(self, taskrun: TaskRun, record: Run | None) -> Seen:
         if record is not None and record.state is State.QUEUED:
             record = await self._with_holder(record)
+        pause = await holding_back(self._around.ledger, record) if record else None
         server = await self._around.ledger.execute(ReadServer())
         return Seen(
             taskrun=taskrun,
@@ -110,6 +112,7 @@ class Reconciler:
             blessed=server.blessed,
             entry=await self._entry(taskrun) if record is None else None,
             now=self._clock.now(),
+            pause=pause,
             missing_seconds=self._missing_seconds(taskrun.uid, record, blessed=server.blessed),
         )
 

@@ -281,6 +281,7 @@ class LedgerMachine(RuleBasedStateMachine):
             ops.ListUnprojected(),
             ops.ListWaitingLocks(),
             ops.GetQueue(queue=self.twins.server.queue),
+            *(ops.GetPauses(lock=lock, queue=self.twins.server.queue) for lock in LOCKS),
             ops.ListLocks(namespace="default"),
             ops.ListPausedQueues(),
             ops.LatestRun(namespace="default"),

@@ -36,6 +36,28 @@ def gauge(ledger: LedgerUnderTest, kind: str) -> float:
     return ledger.execute(ops.ReadCounters()).get(f"paused|kind={kind}", 0)
 
 
+def pauses(ledger: LedgerUnderTest) -> tuple[str, ...]:
+    """By whom the lock and the queue are paused."""
+    found = ledger.execute(ops.GetPauses(lock=LOCK, queue=ledger.queue))
+    return tuple(pause.by if pause else "" for pause in (found.lock, found.queue))
+
+
+def test_both_pauses_that_can_keep_a_run_waiting_are_read_at_once(
+    ledger: LedgerUnderTest,
+) -> None:
+    assert pauses(ledger) == ("", "")
+    pause(ledger)
+    assert pauses(ledger) == ("ann", "")
+    pause_queue(ledger, reason="new workers")
+    assert pauses(ledger) == ("ann", "ann")
+    found = ledger.execute(ops.GetPauses(lock=LOCK, queue=ledger.queue))
+    assert found.queue == queue(ledger).pause
+    assert found.lock == ledger.lock().pause
+    resume(ledger)
+    resume_queue(ledger)
+    assert pauses(ledger) == ("", "")
+
+
 # --- a lock ---------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from singletrack.lifecycle import VIEWS, Phase, State
+from singletrack.operations import Pause
 from singletrack.run import Run
 
 LIVE_PHASES = frozenset({Phase.PENDING, Phase.QUEUED, Phase.STARTING, Phase.RUNNING})
@@ -39,13 +40,13 @@ class Standing:
         return self.phase is Phase.JOINED
 
 
-def of_run(run: Run) -> Standing:
-    """Where a recorded run stands."""
+def of_run(run: Run, pause: Pause | None = None) -> Standing:
+    """Where a recorded run stands; `pause` is what keeps it waiting, if that is one."""
     phase = VIEWS[run.state].phase
     if run.failure is not None and run.terminal:
         reason = run.failure.reason or str(phase)
         return Standing(phase=phase, reason=reason, message=run.failure.message, run=run)
-    reason, message = _plain_words(run)
+    reason, message = _paused(run, pause) if pause else _plain_words(run)
     return Standing(phase=phase, reason=reason, message=message, run=run)
 
 
@@ -91,6 +92,14 @@ def record_rolled_back(run: Run) -> Standing:
     """The ledger's record is older than what the TaskRun has already shown."""
     lost = record_lost()
     return Standing(phase=lost.phase, reason=lost.reason, message=lost.message, run=run)
+
+
+def _paused(run: Run, pause: Pause) -> tuple[str, str]:
+    why = f": {pause.reason}" if pause.reason else ""
+    by = f"was paused by {pause.by}{why}"
+    if run.state is State.QUEUED:
+        return "LockPaused", f"waits for the lock {run.spec.lock!r}, which {by}"
+    return "QueuePaused", f"holds the lock {run.spec.lock!r}; its queue {run.spec.queue!r} {by}"
 
 
 def _plain_words(run: Run) -> tuple[str, str]:

@@ -25,6 +25,7 @@ from singletrack.operations.keeping import (
     Unbless,
 )
 from singletrack.operations.pausing import (
+    GetPauses,
     GetQueue,
     PauseLock,
     PauseQueue,
@@ -63,6 +64,7 @@ from singletrack.operations.replies import (
     LockStatus,
     LockSummary,
     Pause,
+    Pauses,
     QueueStatus,
     ReleaseReply,
     RenewReply,
@@ -105,6 +107,7 @@ __all__ = [
     "Forecast",
     "Forget",
     "GetLock",
+    "GetPauses",
     "GetQueue",
     "GetRun",
     "Grant",
@@ -129,6 +132,7 @@ __all__ = [
     "Pause",
     "PauseLock",
     "PauseQueue",
+    "Pauses",
     "Preview",
     "Prioritise",
     "Promote",

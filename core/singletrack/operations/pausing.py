@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from singletrack.operations.base import Operation
-from singletrack.operations.replies import QueueStatus
+from singletrack.operations.replies import Pauses, QueueStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,14 @@ class ResumeQueue(Operation[bool]):
     False if it was not paused.
     """
 
+    queue: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetPauses(Operation[Pauses]):
+    """Whether a lock and a broker queue are paused, and by whom."""
+
+    lock: str
     queue: str
 
 

@@ -158,6 +158,14 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pauses:
+    """The pauses of a lock and of a queue, if there are any."""
+
+    lock: Pause | None = None
+    queue: Pause | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueStatus:
     """A broker queue as the ledger knows it."""
 

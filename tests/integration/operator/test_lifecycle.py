@@ -9,6 +9,7 @@ import pytest
 from integration.operator.cluster import SOON, Cluster, HandWorker, OperatorProcess, taskrun
 from support.waiting import wait_until
 
+from singletrack import operations as ops
 from singletrack.lifecycle import State
 
 CREATED = Counter({"POST  201": 1})
@@ -51,6 +52,42 @@ def test_a_run_that_waits_costs_one_more_however_many_go_first(
     assert waiting - before == CREATED + Counter({WRITTEN: 1})
     # Since then: the first one's end, two for each of the others, two for the last one.
     assert cluster.writes() - waiting == Counter({WRITTEN: 1 + 3 * 2 + 2})
+
+
+def test_a_run_that_waits_says_that_its_lock_is_paused_and_costs_no_more_for_it(
+    cluster: Cluster, worker: HandWorker
+) -> None:
+    lock = f"{cluster.namespace}/press"
+    worker.ledger.execute(ops.PauseLock(lock=lock, by="ann", reason="new rollers"))
+    before = cluster.writes()
+    created = cluster.create(taskrun("a", lock={"key": "press"}))
+    shown = cluster.until_phase("a", "Queued")
+    assert cluster.condition(shown, "LockAcquired")["reason"] == "LockPaused"
+    assert "was paused by ann: new rollers" in cluster.do("describe", "strun/a")
+
+    worker.ledger.execute(ops.ResumeLock(lock=lock))
+    worker.start(created)
+    running = cluster.until_phase("a", "Running")
+    assert cluster.condition(running, "LockAcquired")["reason"] == "Granted"
+    worker.finish(created)
+    cluster.until_phase("a", "Succeeded")
+    assert cluster.writes() - before == CREATED + Counter({WRITTEN: 3})
+
+
+def test_a_run_says_that_its_queue_is_paused(cluster: Cluster, worker: HandWorker) -> None:
+    worker.ledger.execute(ops.PauseQueue(queue="slow", by="ann", reason="new workers"))
+    before = cluster.writes()
+    created = cluster.create(taskrun("a", queue="slow"))
+    shown = cluster.until_phase("a", "Starting")
+    assert cluster.condition(shown, "Reconciling")["reason"] == "QueuePaused"
+    assert "was paused by ann: new workers" in cluster.do("describe", "strun/a")
+
+    worker.ledger.execute(ops.ResumeQueue(queue="slow"))
+    worker.start(created)
+    cluster.until_phase("a", "Running")
+    worker.finish(created)
+    cluster.until_phase("a", "Succeeded")
+    assert cluster.writes() - before == CREATED + Counter({WRITTEN: 3})
 
 
 def test_who_comes_first_in_line_goes_first(cluster: Cluster, worker: HandWorker) -> None:

@@ -92,6 +92,21 @@ async def test_a_paused_lock_says_so_and_starts_nobody_until_it_is_resumed(
     assert [type(operation) for operation in ledger.durable] == [ops.PauseLock, ops.ResumeLock]
 
 
+async def test_a_run_that_waits_says_which_pause_keeps_it(
+    client: httpx2.AsyncClient, submit: Any
+) -> None:
+    submit("a")
+    submit("b")
+    assert (await client.get(f"{RUNS}/b")).json()["pause"] is None
+    await client.post(f"{LOCKS}/reports/10:pause", json={"reason": "moving"})
+    await client.post(f"{CELERY}:pause", json={"reason": "new workers"})
+    for run_id, of, reason in (("a", "queue", "new workers"), ("b", "lock", "moving")):
+        shown = (await client.get(f"{RUNS}/{run_id}")).json()["pause"]
+        assert (shown["of"], shown["by"], shown["reason"]) == (of, "rest", reason)
+    await client.post(f"{LOCKS}/reports/10:resume")
+    assert (await client.get(f"{RUNS}/b")).json()["pause"] is None
+
+
 async def test_a_pause_needs_no_reason(client: httpx2.AsyncClient) -> None:
     paused = await client.post(f"{LOCKS}/a:pause")
     assert (paused.status_code, paused.json()["pause"]["reason"]) == (200, "")

@@ -17,6 +17,7 @@ from singletrack.custom_resource.manifest import TaskRun
 from singletrack.errors import Holder
 from singletrack.exits import Exit
 from singletrack.lifecycle import TERMINAL, VIEWS, State
+from singletrack.operations import Pause
 from singletrack.run import Cancellation, Failure, Progress, Run, RunSpec
 
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
@@ -232,6 +233,21 @@ def test_started_attempts_stay_visible_when_the_record_is_lost() -> None:
     assert (lost["attempt"], lost["worker"], lost["runID"]) == (1, "w-1", "u-1")
     assert lost["startTime"] == "2026-10-01T12:00:00.000000Z"
     assert answer(lost, "Succeeded") == ("False", "RecordLost")
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        (State.QUEUED, "LockPaused", "waits for the lock"),
+        (State.READY, "QueuePaused", "holds the lock"),
+    ],
+)
+def test_a_pause_that_keeps_a_run_waiting_is_told(state: State, reason: str, words: str) -> None:
+    pause = Pause(by="ann", reason="new rollers", since=NOW)
+    stands = standing.of_run(a_run(state), pause)
+    assert stands.reason == reason
+    assert stands.message.startswith(words)
+    assert stands.message.endswith("was paused by ann: new rollers")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from singletrack.catalogue import CatalogueEntry
 from singletrack.custom_resource import manifest
 from singletrack.custom_resource.manifest import TaskRun
 from singletrack.lifecycle import TERMINAL, State
+from singletrack.operations import Pause
 from singletrack.policies import Policy
 from singletrack.run import Cancellation, Failure, Run, RunSpec
 from singletrack_operator import actions
@@ -101,6 +102,7 @@ class Case:
     blessed: bool = True
     entry: CatalogueEntry | None = ENTRY
     missing_seconds: float = 0.0
+    pause: Pause | None = None
     does: list[str] = field(default_factory=list)
 
 
@@ -111,7 +113,39 @@ ASKED = Cancellation(by="somebody")
 CANCEL = {"cancel": {"reason": "wrong"}}
 ENDED_JUST_NOW = {"completionTime": "2026-10-01T12:00:00Z"}
 
+PAUSED = Pause(by="ann", reason="moving", since=NOW)
+
 CASES = {
+    "that its lock is paused is said with the write that it gets anyway": Case(
+        taskrun=a_taskrun(),
+        record=a_run(State.QUEUED),
+        pause=PAUSED,
+        does=["write Queued/LockPaused", "ack 4"],
+    ),
+    "a pause costs one that waits already no write": Case(
+        taskrun=a_taskrun(status=shown("Queued")),
+        record=a_run(State.QUEUED),
+        pause=PAUSED,
+        does=["ack 4"],
+    ),
+    "what waits because its queue is paused says so once": Case(
+        taskrun=a_taskrun(),
+        record=a_run(State.READY),
+        pause=PAUSED,
+        does=["write Starting/QueuePaused", "ack 4"],
+    ),
+    "which is not written again": Case(
+        taskrun=a_taskrun(status=shown("Starting")),
+        record=a_run(State.READY),
+        pause=PAUSED,
+        does=["ack 4"],
+    ),
+    "nor after another wait was shown": Case(
+        taskrun=a_taskrun(status=shown("Queued")),
+        record=a_run(State.READY),
+        pause=PAUSED,
+        does=["ack 4"],
+    ),
     "a new one is submitted, and waits if it must": Case(
         taskrun=a_taskrun(), does=["submit ns/default Queue"]
     ),
@@ -338,6 +372,7 @@ def see(case: Case) -> Seen:
         entry=case.entry,
         now=NOW,
         missing_seconds=case.missing_seconds,
+        pause=case.pause,
     )
 
 

@@ -49,6 +49,7 @@ HANDLERS: dict[type, Callable[[Book, Any], Any]] = {
     ops.ResumeLock: pausing.resume_lock,
     ops.PauseQueue: pausing.pause_queue,
     ops.ResumeQueue: pausing.resume_queue,
+    ops.GetPauses: pausing.get_pauses,
     ops.GetQueue: pausing.get_queue,
     ops.Reassert: recovering.reassert,
     ops.Settle: recovering.settle,

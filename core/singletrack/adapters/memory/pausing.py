@@ -43,6 +43,10 @@ def list_paused_queues(book: Book, _op: ops.ListPausedQueues) -> tuple[QueueStat
     return tuple(get_queue(book, ops.GetQueue(queue=name)) for name in sorted(book.paused_queues))
 
 
+def get_pauses(book: Book, op: ops.GetPauses) -> ops.Pauses:
+    return ops.Pauses(lock=book.paused_locks.get(op.lock), queue=book.paused_queues.get(op.queue))
+
+
 def get_queue(book: Book, op: ops.GetQueue) -> QueueStatus:
     pause = book.paused_queues.get(op.queue)
     parked = len(list(book.ready_for(op.queue))) if pause else 0

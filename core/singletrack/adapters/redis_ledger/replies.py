@@ -130,6 +130,11 @@ def lock_status(op: ops.GetLock, reply: list[str]) -> ops.LockStatus:
     )
 
 
+def pauses(_op: Any, reply: list[str]) -> ops.Pauses:
+    lock, queue = map(records.read_pause, reply)
+    return ops.Pauses(lock=lock, queue=queue)
+
+
 def queue_status(op: ops.GetQueue, reply: list[Any]) -> ops.QueueStatus:
     pause, parked = reply
     return ops.QueueStatus(name=op.queue, pause=records.read_pause(pause), parked=int(parked))

@@ -67,6 +67,7 @@ _TABLE: dict[type, tuple[Arguments, Decode]] = {
     ops.ResumeLock: (lambda op: [op.lock], replies.one),
     ops.PauseQueue: (lambda op: [op.queue, op.by, op.reason], replies.one),
     ops.ResumeQueue: (lambda op: [op.queue], replies.one),
+    ops.GetPauses: (lambda op: [op.lock, op.queue], replies.pauses),
     ops.GetQueue: (lambda op: [op.queue], replies.queue_status),
     ops.Reassert: (arguments.reassert, replies.end_reply),
     ops.Settle: (lambda op: [op.run_id, *arguments.outcome(op.outcome)], replies.end_reply),
