@@ -19,6 +19,7 @@ from singletrack.broker import Broker
 from singletrack.clock import Clock, SystemClock
 from singletrack.custom_resource import RESOURCE, manifest
 from singletrack.errors import ConfigurationError, LedgerError
+from singletrack.failpoints import failpoint
 from singletrack.ledger import AsyncLedger
 from singletrack.settings import Settings
 from singletrack.upkeep import run_upkeep
@@ -187,6 +188,7 @@ class Operator:
             self._health.answered()
 
     def _deliver(self, event: str | None, body: Mapping[str, Any]) -> None:
+        failpoint("operator.seen")
         taskrun = manifest.read(body)
         if self._around.store.observe(event, taskrun):
             self._around.queue.add(taskrun.uid)

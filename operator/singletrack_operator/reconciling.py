@@ -19,6 +19,7 @@ from singletrack.adapters.ledger_intake import CachedCatalogue
 from singletrack.catalogue import CatalogueEntry
 from singletrack.custom_resource.manifest import TaskRun
 from singletrack.errors import Holder, LedgerUnavailable, SingletrackError, TaskNotRegistered
+from singletrack.failpoints import failpoint
 from singletrack.lifecycle import State
 from singletrack.operations import AckProjection, Cancel, GetLock, GetRun, ReadServer
 from singletrack.pauses import holding_back
@@ -85,6 +86,7 @@ class Reconciler:
                 await self._after_deletion(record)
             return
         actions = decide(await self._see(taskrun, record), self._rules)
+        failpoint("operator.decided")
         try:
             await self._actor.perform(taskrun, actions)
         except (Invalid, Conflict) as error:

@@ -15,6 +15,7 @@ import structlog
 from singletrack.adapters.kubernetes.taskruns import TaskRuns
 from singletrack.custom_resource import UNFINISHED
 from singletrack.custom_resource.manifest import TaskRun
+from singletrack.failpoints import failpoint
 from singletrack.ledger import AsyncLedger
 from singletrack.operations import ListNamespaces, ListRuns, ListUnprojected
 from singletrack.run import Run
@@ -57,6 +58,7 @@ class Resync:
             if store.observe(None, taskrun):
                 changed.append(taskrun)
             new += taskrun.uid not in known and not store.has_ended(taskrun.uid)
+        failpoint("operator.compared")
         for taskrun in sorted(changed, key=_age):
             queue.add(taskrun.uid)
         gone = [uid for uid in known - listed if uid in store]

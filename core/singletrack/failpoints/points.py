@@ -51,6 +51,10 @@ POINTS: dict[str, Point] = {
     "agent.reported": Point(meaning="the ledger has answered the report"),
     "agent.restore": Point(meaning="a record the ledger has lost is about to be restored"),
     "agent.restored": Point(meaning="the ledger has answered that"),
+    # the operator
+    "operator.seen": Point(meaning="the watch has told of a TaskRun, and nothing is noted"),
+    "operator.compared": Point(meaning="all TaskRuns were listed, what differs is not queued"),
+    "operator.decided": Point(meaning="what a TaskRun calls for is decided, and nothing done"),
     # upkeep
     "upkeep.listed": Point(meaning="due messages were listed, none is published"),
     "upkeep.published": Point(meaning="the broker has them, the ledger does not know"),

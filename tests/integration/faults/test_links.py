@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 import pytest
 from support.fault_proxy import Way
-from support.faults.cluster import TASKRUNS, ClusterScene, statuses
+from support.faults.cluster_scenarios import TASKRUNS, ClusterScene, statuses
 from support.faults.links import LinkedStage, set_up
 from support.faults.story import RUNS_PATH, Story
 from support.servers import require

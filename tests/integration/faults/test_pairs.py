@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
-from support.faults import cluster
+from support.faults import cluster, cluster_scenarios
 from support.faults.cases import BESIDES, PLACES, Case, chosen, every_case, point_of
 from support.faults.scenarios import SCENARIOS
 from support.faults.stage import Row, play_all, set_up
@@ -64,34 +64,33 @@ def test_a_sample_of_faults_over_a_cluster_breaks_no_promise(tmp_path: Path, see
         "kube-apiserver",
         "build it with: python -m singletrack_cli.controlplane build",
     )
-    cases = chosen(every_case(cluster.PLACES), seed, CLUSTER_COUNT)
+    cases = chosen(every_case(cluster_scenarios.PLACES), seed, CLUSTER_COUNT)
     with cluster.set_up(tmp_path / "stage", programs) as stage:
         judged(play_all(stage, cases, show), seed)
 
 
 def test_every_failpoint_is_in_a_case_or_has_a_reason_not_to_be() -> None:
-    cases = [*every_case(), *every_case(cluster.PLACES)]
+    cases = [*every_case(), *every_case(cluster_scenarios.PLACES)]
     reached = {point_of(case.place) for case in cases}
     assert reached | UNREACHED.keys() == POINTS.keys()
     assert not reached & UNREACHED.keys()
 
 
 def test_every_case_can_be_armed_and_is_played_by_a_scenario() -> None:
-    for case in [*every_case(), *every_case(cluster.PLACES)]:
+    for case in [*every_case(), *every_case(cluster_scenarios.PLACES)]:
         assert len(arming.parse(case.entries)) == (2 if case.scenario in BESIDES else 1)
     assert PLACES.keys() == SCENARIOS.keys()
-    assert cluster.PLACES.keys() == cluster.SCENARIOS.keys()
+    assert cluster_scenarios.PLACES.keys() == cluster_scenarios.SCENARIOS.keys()
 
 
 def test_every_operation_that_changes_a_run_is_in_a_case_before_and_after() -> None:
-    details = {case.place.partition("@")[0].partition(">")[2] for case in every_case()}
-    details |= {
-        case.place.partition("@")[0].partition(">")[2] for case in every_case(cluster.PLACES)
-    }
+    cases = [*every_case(), *every_case(cluster_scenarios.PLACES)]
+    details = {_without_process(case) for case in cases}
     changing = (
         *(ops.Submit, ops.Start, ops.Report, ops.Finish, ops.NotStarted, ops.ChildGone),
         *(ops.Cancel, ops.Renew, ops.AgentGone, ops.Expire, ops.ExpireWait, ops.Bless),
-        *(ops.Published, ops.AckProjection, ops.Forget, ops.RegisterTasks),
+        *(ops.Published, ops.AckProjection, ops.Forget, ops.RegisterTasks, ops.Prioritise),
+        *(ops.Settle, ops.ConfirmDead, ops.ReleaseLock),
     )
     for operation in changing:
         name = ops.describe(operation.__new__(operation))

@@ -73,6 +73,8 @@ PLACES: dict[str, tuple[str, ...]] = {
         "child>agent.asked/Hello",
     ),
     "silent": ("api>upkeep.over", "api>ledger.send/expire", "api>ledger.sent/expire"),
+    "released": ("api>ledger.send/release_lock", "api>ledger.sent/release_lock"),
+    "declared": ("api>ledger.send/confirm_dead", "api>ledger.sent/confirm_dead"),
     "restarted": ("api>upkeep.bless", "api>ledger.send/bless", "api>ledger.sent/bless"),
     "wiped": ("agent>ledger.sent/reassert",),
     "unpublished": (
@@ -101,7 +103,10 @@ PLACES: dict[str, tuple[str, ...]] = {
 ONLY_DROPPED = {"wiped"}
 
 #: What has to happen besides, for a place to be reached at all.
-BESIDES = {"refused": "child>agent.asked/Bind:drop-reply@2"}
+BESIDES = {
+    "refused": "child>agent.asked/Bind:drop-reply@2",
+    "taken_back": "api>ledger.sent/submit:drop-reply",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from support.faults import cluster
+from support.faults import cluster, cluster_scenarios
 from support.faults.cases import PLACES, Case, chosen, every_case
 from support.faults.stage import Row, play_all, set_up
 
@@ -30,7 +30,11 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only cases whose name contains this")
     parser.add_argument("--keep", type=Path, help="a folder for the logs, which is kept")
     given = parser.parse_args()
-    every = [case for case in every_case({**PLACES, **cluster.PLACES}) if given.only in str(case)]
+    every = [
+        case
+        for case in every_case({**PLACES, **cluster_scenarios.PLACES})
+        if given.only in str(case)
+    ]
     cases = chosen(every, given.seed, given.count or len(every))
     say(f"{len(cases)} cases, seed {given.seed}")
     begun = time.monotonic()

@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 from support.fault_proxy import FaultProxy
 from support.faults import cluster
 from support.faults.cases import Case
-from support.faults.cluster import ClusterScene, ClusterStage
+from support.faults.cluster import ClusterStage
+from support.faults.cluster_scenarios import ClusterScene
 from support.faults.story import Story
 from support.redis_servers import RedisServer
 from support.waiting import wait_until

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from support.faults.parts import Part
-from support.faults.story import Story
+from support.faults.story import RUNS_PATH, Story
 from support.local_platform import agent_of, children_of, kill9
 from support.redis_servers import RedisServer
 
@@ -114,6 +114,39 @@ def silent(scene: Scene) -> None:
     scene.obliterate(worker)
 
 
+def released(scene: Scene) -> None:
+    """A lock that is held for a worker nobody hears of is released by a human."""
+    story, run_id = scene.story, suspect(scene)
+    scene.count(1)
+    scene.arm()
+    path = f"/v1/namespaces/default/locks/{story.name}/x:release"
+    story.rest.ask("POST", path, {"reason": "its machine is off"})
+    assert story.until(lambda: story.state(run_id) is State.LOST, 20, "its end")
+
+
+def declared(scene: Scene) -> None:
+    """A human says that the process of such a run is dead."""
+    story, run_id = scene.story, suspect(scene)
+    scene.count(1)
+    scene.arm()
+    story.rest.ask("POST", f"{RUNS_PATH}/{run_id}:confirm-dead", {"reason": "its machine is off"})
+    assert story.until(lambda: story.state(run_id) is State.LOST, 20, "its end")
+
+
+def suspect(scene: Scene) -> str:
+    """A run that holds its lock, and whose worker is gone at once."""
+    story = scene.story
+    run_id = story.create("count_to", {"to": 600, "name": story.name}, "x", on_lost="Hold")
+    scene.obliterate(scene.worker_of(story.until_begun(run_id)))
+
+    def is_suspect() -> bool:
+        last = story.seen[run_id].last
+        return last is not None and last.suspect
+
+    story.until(is_suspect, 30, "the run to be suspect")
+    return run_id
+
+
 def restarted(scene: Scene) -> None:
     """The ledger's server is killed and comes back with a run still going."""
     run_id = scene.count(30)
@@ -209,6 +242,8 @@ SCENARIOS: dict[str, Callable[[Scene], None]] = {
         cooperative,
         bereaved,
         silent,
+        released,
+        declared,
         restarted,
         wiped,
         unpublished,

@@ -68,14 +68,14 @@ class Story:
 
     # --- doors ------------------------------------------------------------------------------------
 
-    def create(self, task: str, params: dict[str, Any], lock: str = "x", **fields: Any) -> str:
+    def create(
+        self, task: str, params: dict[str, Any], lock: str = "x", on_lost: str = "", **fields: Any
+    ) -> str:
         """Ask for a run over REST until somebody answers; the key makes it one run."""
-        body = {
-            "task": task,
-            "params": params,
-            "lock": {"key": f"{self.name}/{lock}", "policy": "Queue"},
-            **fields,
-        }
+        wish = {"key": f"{self.name}/{lock}", "policy": "Queue"}
+        if on_lost:
+            wish["onLost"] = on_lost
+        body = {"task": task, "params": params, "lock": wish, **fields}
         key = uuid.uuid4().hex
         status, view = self.rest.ask("POST", RUNS_PATH, body, key)
         assert status in {200, 201}, (status, view)
@@ -128,7 +128,7 @@ class Story:
         )
         if run.terminal and seen.ended_ns is None:
             seen.ended_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        if run.state in LEASED:
+        if run.state in LEASED and not run.suspect:
             quiet = time.monotonic() - self.parts.disturbed_until
             seen.silence = max(seen.silence, min(now - max(seen.last_change, alive_at), quiet))
 
