@@ -20,11 +20,17 @@ _REFUSED = 400
 
 
 class Client:
-    """The administrator of one API server on this machine."""
+    """The administrator of one API server, on this machine unless a `host` is named."""
 
     def __init__(
-        self, port: int, certificates: Certificates, *, timeout: timedelta = timedelta(seconds=10)
+        self,
+        port: int,
+        certificates: Certificates,
+        *,
+        host: str = "127.0.0.1",
+        timeout: timedelta = timedelta(seconds=10),
     ) -> None:
+        self.host = host
         self.port = port
         self._timeout = timeout.total_seconds()
         self._context = ssl.create_default_context(cafile=str(certificates.authority))
@@ -33,7 +39,7 @@ class Client:
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The decoded answer; `RequestRefused` for an error status, `OSError` if there is none."""
         connection = http.client.HTTPSConnection(
-            "127.0.0.1", self.port, timeout=self._timeout, context=self._context
+            self.host, self.port, timeout=self._timeout, context=self._context
         )
         content = None if body is None else json.dumps(body)
         try:

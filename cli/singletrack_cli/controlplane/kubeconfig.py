@@ -15,9 +15,16 @@ _NAME = "singletrack"
 
 def for_admin(url: str, certificates: Certificates) -> dict[str, Any]:
     """Access with the administrator's certificate, which no RBAC rule limits."""
+    return for_certificate(url, certificates, certificates.admin, certificates.admin_key)
+
+
+def for_certificate(
+    url: str, certificates: Certificates, certificate: Path, key: Path
+) -> dict[str, Any]:
+    """Access as whom the certificate names."""
     user = {
-        "client-certificate-data": _encoded(certificates.admin),
-        "client-key-data": _encoded(certificates.admin_key),
+        "client-certificate-data": _encoded(certificate),
+        "client-key-data": _encoded(key),
     }
     return _config(url, certificates, "default", user)
 

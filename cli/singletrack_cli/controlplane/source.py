@@ -7,28 +7,30 @@ programs report, and the key under which a build is kept. So moving to a newer K
 
 from __future__ import annotations
 
-import hashlib
-import platform
-import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from singletrack_cli.controlplane import gomod
+
 _VARIABLE = "SINGLETRACK_CONTROLPLANE_SOURCE"
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """One version of the Go module in `k8s/controlplane`."""
 
-    folder: Path
-    key: str
+    module: gomod.GoModule
     kubernetes: str
     """With its leading v, as in `v1.36.3`."""
-    go: tuple[int, int]
-    """The oldest Go that builds it."""
+
+    @property
+    def folder(self) -> Path:
+        return self.module.folder
+
+    @property
+    def key(self) -> str:
+        return self.module.key(self.kubernetes)
 
 
 def find(environ: Mapping[str, str]) -> Source | None:
@@ -37,29 +39,9 @@ def find(environ: Mapping[str, str]) -> Source | None:
     folders = [here.parents[3] / "k8s" / "controlplane", here.parent / "go_module"]
     if named := environ.get(_VARIABLE):
         folders = [Path(named)]
-    for folder in folders:
-        if (folder / "go.mod").is_file() and (folder / "go.sum").is_file():
-            return read(folder)
-    return None
+    return next((read(folder) for folder in folders if gomod.is_module(folder)), None)
 
 
 def read(folder: Path) -> Source:
-    module = (folder / "go.mod").read_bytes()
-    digest = hashlib.sha256(module + (folder / "go.sum").read_bytes()).hexdigest()[:12]
-    kubernetes = _only(r"^\s*k8s\.io/kubernetes (v[\d.]+)", module.decode(), folder)[0]
-    major, minor = _only(r"^go (\d+)\.(\d+)", module.decode(), folder)
-    machine = platform.machine()
-    target = f"{sys.platform}-{_ARCHITECTURES.get(machine, machine)}"
-    return Source(
-        folder=folder.resolve(),
-        key=f"{kubernetes}-{target}-{digest}",
-        kubernetes=kubernetes,
-        go=(int(major), int(minor)),
-    )
-
-
-def _only(pattern: str, module: str, folder: Path) -> tuple[str, ...]:
-    match = re.search(pattern, module, re.MULTILINE)
-    if match is None:
-        raise ValueError(f"{folder / 'go.mod'} has no line that matches {pattern}")
-    return match.groups()
+    module = gomod.read(folder)
+    return Source(module=module, kubernetes=module.version("k8s.io/kubernetes"))

@@ -14,6 +14,7 @@ from singletrack_cli.controlplane.binaries import (
     missing_in,
     search,
 )
+from singletrack_cli.controlplane.gomod import GoModule
 from singletrack_cli.controlplane.source import Source
 
 Fill = Callable[..., Path]
@@ -33,7 +34,8 @@ def fill(tmp_path: Path) -> Fill:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
-    return Source(folder=tmp_path, key="v1.36.3-here", kubernetes="v1.36.3", go=(1, 26))
+    module = GoModule(folder=tmp_path, digest="here", go=(1, 26))
+    return Source(module=module, kubernetes="v1.36.3")
 
 
 @pytest.fixture

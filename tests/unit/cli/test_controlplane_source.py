@@ -50,7 +50,7 @@ def test_the_versions_come_from_the_module(copy: Path) -> None:
     read = source.read(copy)
     assert re.fullmatch(r"v1\.\d+\.\d+", read.kubernetes)
     assert read.key.startswith(f"{read.kubernetes}-linux-")
-    assert read.go >= (1, 26)
+    assert read.module.go >= (1, 26)
 
 
 def test_the_staging_modules_have_the_version_of_kubernetes(copy: Path) -> None:
