@@ -11,7 +11,7 @@ BENCH ?= handoff submit idle
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: ## Make or update the virtual environment in .venv (every other target does so by itself)
@@ -30,6 +30,19 @@ test: install ## Run every test in random order (the first time builds the Kuber
 .PHONY: test-fast
 test-fast: install ## Run the tests that need no server: unit and conformance on memory
 	$(PYTHON) -m pytest tests/unit $(wildcard tests/conformance) -m "not redis and not kubernetes" $(ARGS)
+
+.PHONY: e2e
+e2e: install ## Run the tests on a real cluster of one node (needs root; the first time builds it)
+	cd tests && ../$(PYTHON) -m support.cluster build
+	$(PYTHON) -m pytest tests/e2e -m e2e $(ARGS)
+
+.PHONY: cluster
+cluster: install ## Start a real cluster of one node, and leave it running (needs root)
+	@cd tests && ../$(PYTHON) -m support.cluster up
+
+.PHONY: cluster-down
+cluster-down: install ## Take that cluster down, and leave nothing of it
+	@cd tests && ../$(PYTHON) -m support.cluster down
 
 .PHONY: mutations
 mutations: install ## Remove each guard of the protocol in turn: the tests that the list names must fail

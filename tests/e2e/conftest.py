@@ -1,0 +1,62 @@
+"""A real cluster for the tests of this folder: one for all of them, a namespace for each."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from support.cluster import starting
+from support.cluster.errors import ClusterError
+from support.cluster.kit import Kit
+from support.cluster.layout import NUMBERS, Layout
+from support.cluster.running import Cluster
+from support.servers import require
+
+from singletrack_cli.controlplane.build_progress import BuildProgress
+
+_COUNTED = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A place for one test, where only pods without any privilege are let in."""
+
+    cluster: Cluster
+    name: str
+
+    def kubectl(self, *words: str, stdin: str = "") -> str:
+        return self.cluster.kubectl(f"--namespace={self.name}", *words, stdin=stdin)
+
+
+@pytest.fixture(scope="session")
+def kit() -> Kit:
+    """The programs and images; `make e2e` has built them before, this finds them."""
+    try:
+        return Kit.ensure(os.environ, BuildProgress(sys.stderr))
+    except ClusterError as error:
+        return require(None, "cluster", str(error))
+
+
+@pytest.fixture(scope="session")
+def cluster(kit: Kit) -> Iterator[Cluster]:
+    """On the first free number, and gone with this process even if that is killed."""
+    layouts = map(Layout, NUMBERS)
+    running = starting.start(kit, layouts, BuildProgress(sys.stderr), tethered=True)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[Namespace]:
+    name = f"test-{next(_COUNTED)}"
+    cluster.kubectl("create", "namespace", name)
+    enforced = "pod-security.kubernetes.io/enforce=restricted"
+    cluster.kubectl("label", "namespace", name, enforced)
+    yield Namespace(cluster, name)
+    cluster.kubectl("delete", "namespace", name, "--wait=false")

@@ -1,0 +1,120 @@
+"""A cluster leaves nothing behind, however it ends, and changes nothing for others meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support.cluster import claiming, network, processes, stopping
+from support.cluster.kit import Kit
+from support.cluster.layout import NUMBERS, Layout
+from support.cluster.node_mounts import WANTED_SETTINGS
+from support.cluster.requirements import path_of
+from support.waiting import wait_until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def layout(kit: Kit) -> Iterator[Layout]:
+    """A number nobody uses; nothing is left of it whatever the test did."""
+    with claiming.free(map(Layout, reversed(NUMBERS))) as free:
+        stopping.clear(free)
+    yield free
+    stopping.stop(free)
+
+
+def test_a_cluster_that_was_started_by_hand_stays_until_it_is_taken_down(layout: Layout) -> None:
+    before = _machine()
+    assert _command(layout, "up").wait(300) == 0
+    assert len(stopping.remains(layout)) > 5
+    assert _command(layout, "down").wait(60) == 0
+    assert stopping.remains(layout) == []
+    assert _machine() == before
+
+
+def test_a_number_in_use_is_refused_and_what_runs_there_goes_on(layout: Layout) -> None:
+    with _starting(layout):
+        init = wait_until(lambda: processes.init_of(layout), timeout=60)
+        second = _command(layout, "up")
+        assert second.wait(60) == 1
+        assert processes.init_of(layout) == init
+
+
+@pytest.mark.parametrize("moment", ["folder", "node", "cable", "kube-apiserver", "kubelet"])
+def test_a_start_that_was_killed_half_way_leaves_nothing_after_down(
+    layout: Layout, moment: str
+) -> None:
+    before = _machine()
+    with _starting(layout) as starter:
+        wait_until(lambda: _reached(layout, moment), timeout=120, what=moment)
+        starter.kill()
+    assert stopping.remains(layout) != []
+    assert _command(layout, "down").wait(60) == 0
+    assert stopping.remains(layout) == []
+    assert _machine() == before
+
+
+def test_a_start_that_is_interrupted_leaves_nothing_by_itself(layout: Layout) -> None:
+    with _starting(layout) as starter:
+        wait_until(lambda: _reached(layout, "kube-apiserver"), timeout=120)
+        starter.send_signal(signal.SIGTERM)
+        assert starter.wait(60) == 130
+    assert stopping.remains(layout) == []
+
+
+def test_a_start_whose_node_dies_says_why_and_leaves_nothing(layout: Layout) -> None:
+    with _starting(layout, stderr=subprocess.PIPE) as starter:
+        wait_until(lambda: _reached(layout, "kube-apiserver"), timeout=120)
+        processes.kill(layout)
+        said = starter.communicate(timeout=100)[1]
+    assert starter.returncode == 1
+    assert "starting the API server failed; the end of" in said
+    assert stopping.remains(layout) == []
+
+
+def test_taking_down_what_is_not_there_does_nothing(layout: Layout) -> None:
+    assert _command(layout, "down").wait(60) == 0
+    assert stopping.remains(layout) == []
+
+
+def _reached(layout: Layout, moment: str) -> bool:
+    if moment == "folder":
+        return layout.folder.exists()
+    if moment == "node":
+        return processes.init_of(layout) is not None
+    if moment == "cable":
+        return network.has_interface(layout.interfaces[0])
+    return processes.component(layout, moment) is not None
+
+
+@contextmanager
+def _starting(layout: Layout, **options) -> Iterator[subprocess.Popen[str]]:
+    starter = _command(layout, "up", **options)
+    with starter:
+        try:
+            yield starter
+        finally:
+            starter.kill()
+
+
+def _command(layout: Layout, command: str, **options) -> subprocess.Popen[str]:
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    words = [sys.executable, "-m", "support.cluster", f"--number={layout.number}", command]
+    options.setdefault("stderr", subprocess.DEVNULL)
+    return subprocess.Popen(words, env=environ, stdout=subprocess.DEVNULL, text=True, **options)
+
+
+def _machine() -> dict[str, str]:
+    """What a cluster could change for everybody else on this machine."""
+    rules = subprocess.run([path_of("iptables"), "--list-rules"], capture_output=True, check=True)
+    settings = {name: Path("/proc/sys", name).read_text() for name in WANTED_SETTINGS}
+    places = ["/var/lib/kubelet", "/var/lib/cni", "/var/log/pods", "/var/log/containers"]
+    there = {place: str(Path(place).exists()) for place in places}
+    return {**settings, **there, "rules": rules.stdout.decode()}
