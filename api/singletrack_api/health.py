@@ -21,9 +21,9 @@ from singletrack.operations import ReadCounters, ReadServer, ServerStatus
 from singletrack_api.dependencies import PartsHere
 from singletrack_api.documentation import described, problems
 from singletrack_api.errors import NOT_READY, Refusal
+from singletrack_api.health_schemas import Live, Ready
 from singletrack_api.http_metrics import CONTENT_TYPE, HttpMetrics
 from singletrack_api.parts import Parts
-from singletrack_api.schemas import Live, Ready
 
 router = APIRouter(tags=["health"])
 

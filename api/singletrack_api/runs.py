@@ -83,6 +83,7 @@ async def the_request(
         max_queue=body.lock.max_queue,
         on_lost=body.lock.on_lost,
         timeout_seconds=body.timeout_seconds,
+        soft_timeout_seconds=body.soft_timeout_seconds,
         retry=_retry(body.retry) if body.retry else None,
         start_deadline_seconds=body.start_deadline_seconds,
         queue_timeout_seconds=body.queue_timeout_seconds,

@@ -13,7 +13,6 @@ from singletrack.lifecycle import Phase
 from singletrack.locks import OnLost
 from singletrack.policies import Decision, Policy, Refusal
 from singletrack.run import CancelMode, Door
-from singletrack.settings import Durability
 from singletrack_api.fields import (
     Count,
     LockTemplate,
@@ -65,6 +64,8 @@ class RunCreate(Shape):
     lock: LockRequest = LockRequest()
     timeout_seconds: Seconds | None = None
     """How long its code may run, in each attempt."""
+    soft_timeout_seconds: Seconds | None = None
+    """After how long `SoftTimeLimitExceeded` is raised in its code; less than `timeoutSeconds`."""
     retry: RetryRule | None = None
     """Without it the task's own decides, else there is one attempt."""
     start_deadline_seconds: Seconds | None = None
@@ -159,6 +160,7 @@ class RunView(RunSummary):
     args: list[Any]
     params: dict[str, Any]
     timeout_seconds: float | None
+    soft_timeout_seconds: float | None
     retry: RetryRule
     start_deadline_seconds: float
     queue_timeout_seconds: float | None
@@ -226,30 +228,6 @@ class CeleryView(Shape):
     status: Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED", "REJECTED"]
     result: Any
     """The returned value, or on FAILURE the traceback as one text."""
-
-
-class Live(Shape):
-    """The process answers."""
-
-    status: Literal["alive"]
-
-
-class LedgerHealth(Shape):
-    """What the ledger's server says of itself."""
-
-    reachable: Literal[True]
-    blessed: bool
-    """False after a restart, until running work has reported: nothing starts until then."""
-    server: str
-    durability: Durability
-    durability_detail: str
-
-
-class Ready(Shape):
-    """Runs are accepted and started."""
-
-    status: Literal["ready"]
-    ledger: LedgerHealth
 
 
 class FieldError(BaseModel):

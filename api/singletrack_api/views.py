@@ -30,6 +30,7 @@ def run_view(run: Run, outcome: Run | None = None, pause: Pause | None = None) -
         "args": list(spec.args),
         "params": dict(spec.kwargs),
         "timeoutSeconds": spec.timeout_seconds,
+        "softTimeoutSeconds": spec.soft_timeout_seconds,
         "retry": _retry(spec.retry),
         "startDeadlineSeconds": spec.start_deadline_seconds,
         "queueTimeoutSeconds": spec.queue_timeout_seconds,

@@ -44,6 +44,7 @@ class RunRequest:
     max_queue: int | None = None
     on_lost: OnLost | None = None
     timeout_seconds: float | None = None
+    soft_timeout_seconds: float | None = None
     retry: Retry | None = None
     start_deadline_seconds: float | None = None
     queue_timeout_seconds: float | None = None
@@ -78,7 +79,8 @@ def resolve(
 
     Raises:
         InvalidParameters: the lock template needs a parameter that is missing, the key or the
-            queue cannot be a name, or the limit of the waiting list does not fit the policy.
+            queue cannot be a name, the limit of the waiting list does not fit the policy, or the
+            soft time limit is not below the other one.
     """
     task_lock = entry.lock if entry else None
     template = request.lock or task_lock or DEFAULT_KEY
@@ -99,7 +101,7 @@ def resolve(
         priority=request.priority,
         priority_point_seconds=defaults.priority_point_seconds,
         queue=_checked_queue(request.queue or (entry and entry.queue) or defaults.queue),
-        timeout_seconds=_first(request.timeout_seconds, entry.timeout_seconds if entry else None),
+        **_time_limits(request, entry),
         retry=request.retry or (entry and entry.retry) or Retry(),
         start_deadline_seconds=_first(
             request.start_deadline_seconds, defaults.start_deadline_seconds
@@ -123,6 +125,24 @@ def _max_queue(request: RunRequest, entry: CatalogueEntry | None, policy: Policy
         return None
     asked = request.max_queue
     return entry.max_queue if asked is None and entry else asked
+
+
+def _time_limits(request: RunRequest, entry: CatalogueEntry | None) -> dict[str, Any]:
+    """As asked for, else the task's; a soft one that would never be reached means nothing.
+
+    A request whose own would mean nothing is refused. Not so a producer's message: Celery takes
+    any two limits.
+    """
+    asked = request.soft_timeout_seconds
+    timeout = _first(request.timeout_seconds, entry.timeout_seconds if entry else None)
+    soft = _first(asked, entry.soft_timeout_seconds if entry else None)
+    if soft is None or timeout is None or soft < timeout:
+        return {"timeout_seconds": timeout, "soft_timeout_seconds": soft}
+    if asked is not None and request.door is not Door.PRODUCER:
+        raise InvalidParameters(
+            f"softTimeoutSeconds ({asked:g}) has to be less than timeoutSeconds ({timeout:g})"
+        )
+    return {"timeout_seconds": timeout}
 
 
 def _checked_queue(name: str) -> str:

@@ -30,6 +30,7 @@ class CatalogueEntry:
     """With the policy Queue: how many runs may wait for the lock; None for any number."""
     on_lost: OnLost | None = None
     timeout_seconds: float | None = None
+    soft_timeout_seconds: float | None = None
     retry: Retry | None = None
     queue: str | None = None
     summary: str = ""

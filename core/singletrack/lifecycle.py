@@ -19,7 +19,7 @@ class State(StrEnum):
     RUNNING = "RUNNING"  # user code may be executing
     SUCCEEDED = "SUCCEEDED"  # the task returned
     FAILED = "FAILED"  # the task raised, or could not be run
-    TIMED_OUT = "TIMED_OUT"  # stopped because its time was over
+    TIMED_OUT = "TIMED_OUT"  # stopped because its time was over, or ended by its soft limit
     LOST = "LOST"  # the process is gone and nobody knows how far it came
     CANCELLED = "CANCELLED"  # stopped, or never started, because somebody asked
     SUPERSEDED = "SUPERSEDED"  # replaced by a newer run before it started

@@ -26,7 +26,7 @@ class RetryCause(StrEnum):
     """What may end an attempt so that another one makes sense."""
 
     ERROR = "Error"  # the task's code raised, or could not hand over its result
-    TIMEOUT = "Timeout"  # it was stopped because its time was over
+    TIMEOUT = "Timeout"  # its time was over, or its code let its soft time limit end it
     WORKER_LOST = "WorkerLost"  # its process is gone and nobody knows how far it came
     INTERRUPTED = "Interrupted"  # its worker was stopped
 

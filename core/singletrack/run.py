@@ -69,6 +69,8 @@ class RunSpec:
     """The ready-made broker message; empty when the run must never be published by us."""
     timeout_seconds: float | None = None
     """How long user code may run, in each attempt."""
+    soft_timeout_seconds: float | None = None
+    """After how long it is told that its time is nearly over, by an exception it may catch."""
     retry: Retry = NO_RETRY
     """When a failed attempt is followed by another one."""
     start_deadline_seconds: float = 300.0

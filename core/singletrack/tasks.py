@@ -57,6 +57,7 @@ class Declaration:
     max_queue: int | None = None
     on_lost: OnLost | None = None
     timeout_seconds: float | None = None
+    soft_timeout_seconds: float | None = None
     retry: Retry | None = None
     queue: str | None = None
 
@@ -73,6 +74,7 @@ def task(
     max_queue: int | None = None,
     on_lost: OnLost | str | None = None,
     timeout: float | None = None,
+    soft_timeout: float | None = None,
     retries: int | Retry | None = None,
     queue: str | None = None,
     **celery_options: Any,
@@ -88,6 +90,7 @@ def task(  # noqa: PLR0913 - the decorator's own words
     max_queue: int | None = None,
     on_lost: OnLost | str | None = None,
     timeout: float | None = None,
+    soft_timeout: float | None = None,
     retries: int | Retry | None = None,
     queue: str | None = None,
     **celery_options: Any,
@@ -105,6 +108,8 @@ def task(  # noqa: PLR0913 - the decorator's own words
             moves on; what a frozen process may do for a moment is the fencing token's business) or
             Hold (it stays taken until the process is known to be dead or a human releases it).
         timeout: how many seconds the code may run before it is stopped, in each attempt.
+        soft_timeout: after how many seconds `SoftTimeLimitExceeded` is raised in the code, once;
+            it may catch that and return. Less than `timeout`, which counts all the same.
         retries: how many attempts may follow one that failed, or a `Retry`, which also says how
             soon and after what.
         queue: the broker queue of its messages.
@@ -112,13 +117,17 @@ def task(  # noqa: PLR0913 - the decorator's own words
 
     Raises:
         NotSupported: an option that a task behind the gate cannot have; says what to do instead.
+        ValueError: `soft_timeout` is not less than `timeout`.
     """
+    if timeout is not None and soft_timeout is not None and soft_timeout >= timeout:
+        raise ValueError(f"soft_timeout={soft_timeout:g} has to be less than timeout={timeout:g}")
     declared = Declaration(
         lock=lock,
         policy=Policy(policy) if policy else None,
         max_queue=max_queue,
         on_lost=OnLost(on_lost) if on_lost else None,
         timeout_seconds=timeout,
+        soft_timeout_seconds=soft_timeout,
         retry=Retry(limit=retries) if isinstance(retries, int) else retries,
         queue=queue,
     )
@@ -168,6 +177,7 @@ def describe(celery_task: Any, declared: Declaration) -> CatalogueEntry:
         max_queue=declared.max_queue,
         on_lost=declared.on_lost,
         timeout_seconds=declared.timeout_seconds,
+        soft_timeout_seconds=declared.soft_timeout_seconds,
         retry=declared.retry,
         queue=declared.queue,
         summary=(inspect.getdoc(celery_task.run) or "").partition("\n")[0],

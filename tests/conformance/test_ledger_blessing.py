@@ -126,9 +126,10 @@ def test_a_ledger_that_was_emptied_shows_it_when_an_agent_with_a_past_comes(
 
 
 def test_a_started_run_that_was_forgotten_is_restored(ledger: LedgerUnderTest) -> None:
-    grant = ledger.running("a", kwargs={"month": "2026-10"}, timeout_seconds=7.0, name="monthly")
+    limits = {"timeout_seconds": 7.0, "soft_timeout_seconds": 6.5}
+    grant = ledger.running("a", kwargs={"month": "2026-10"}, name="monthly", **limits)
     ledger.wipe()
-    reply = ledger.reassert(grant, kwargs={"month": "2026-10"}, timeout_seconds=7.0, name="monthly")
+    reply = ledger.reassert(grant, kwargs={"month": "2026-10"}, name="monthly", **limits)
     assert reply == EndReply(verdict=Verdict.OK, state=State.RUNNING)
     run = ledger.run("a")
     assert (run.state, run.nonce, run.token) == (State.RUNNING, grant.nonce, grant.token)
@@ -136,6 +137,7 @@ def test_a_started_run_that_was_forgotten_is_restored(ledger: LedgerUnderTest) -
     assert run.started_at is not None
     assert run.spec.kwargs == {"month": "2026-10"}
     assert (run.spec.timeout_seconds, run.spec.name) == (7.0, "monthly")
+    assert run.spec.soft_timeout_seconds == 6.5
     assert ledger.lock() == ops.LockStatus(key=LOCK, owner="a", token=grant.token)
     assert [lease.run_id for lease in ledger.execute(ops.ListLeases())] == ["a"]
     assert ledger.execute(ops.ListUnprojected()) == ("a",)

@@ -15,13 +15,14 @@ def claim(ledger: LedgerUnderTest, run_id: str, nonce: str) -> ops.ClaimReply:
 
 
 def test_a_claim_takes_a_ready_run_for_a_worker(ledger: LedgerUnderTest) -> None:
-    ledger.submit("a", timeout_seconds=3.5)
+    ledger.submit("a", timeout_seconds=3.5, soft_timeout_seconds=1.25)
     reply = claim(ledger, "a", "n")
     run = ledger.run("a")
     assert (reply.verdict, reply.state) == (Verdict.OK, State.CLAIMED)
     assert reply.grant
     assert (reply.grant.run_id, reply.grant.nonce) == ("a", "n")
     assert (reply.grant.attempt, reply.grant.timeout_seconds) == (1, 3.5)
+    assert reply.grant.soft_timeout_seconds == 1.25
     assert reply.grant.token == run.token == ledger.lock().token
     assert (run.state, run.nonce, run.worker, run.lease_seq) == (State.CLAIMED, "n", WORKER, 1)
 

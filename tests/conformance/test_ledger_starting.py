@@ -14,7 +14,7 @@ from singletrack.run import Door
 
 
 def test_starting_takes_a_ready_run_and_begins_it(ledger: LedgerUnderTest) -> None:
-    ledger.submit("a", timeout_seconds=3.5)
+    ledger.submit("a", timeout_seconds=3.5, soft_timeout_seconds=1.25)
     reply = ledger.start("a", "n")
     run = ledger.run("a")
     assert (reply.verdict, reply.state) == (Verdict.OK, State.RUNNING)
@@ -25,6 +25,7 @@ def test_starting_takes_a_ready_run_and_begins_it(ledger: LedgerUnderTest) -> No
         lock=LOCK,
         attempt=1,
         timeout_seconds=3.5,
+        soft_timeout_seconds=1.25,
         door=run.spec.door,
     )
     assert (run.state, run.attempt, run.nonce) == (State.RUNNING, 1, "n")
@@ -173,13 +174,19 @@ def test_a_durable_start_may_be_sent_first_and_its_answer_read_later(
 
 
 def test_a_producers_run_is_recorded_and_started_at_once(ledger: LedgerUnderTest) -> None:
-    reply = ledger.start_new("a", "n", start_deadline_seconds=0.0)
+    reply = ledger.start_new("a", "n", start_deadline_seconds=0.0, soft_timeout_seconds=9.0)
     run = ledger.run("a")
     assert reply == StartReply(
         verdict=Verdict.OK,
         state=State.RUNNING,
         grant=ops.Grant(
-            run_id="a", nonce="n", token=run.token, lock=LOCK, attempt=1, door=Door.PRODUCER
+            run_id="a",
+            nonce="n",
+            token=run.token,
+            lock=LOCK,
+            attempt=1,
+            soft_timeout_seconds=9.0,
+            door=Door.PRODUCER,
         ),
     )
     assert ledger.lock() == ops.LockStatus(key=LOCK, owner="a", token=run.token)

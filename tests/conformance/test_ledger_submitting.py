@@ -44,6 +44,7 @@ def test_the_record_keeps_the_whole_request(ledger: LedgerUnderTest) -> None:
         max_queue=3,
         priority=-7,
         timeout_seconds=12.5,
+        soft_timeout_seconds=0.75,
         start_deadline_seconds=1.25,
         queue_timeout_seconds=60.0,
         ttl_seconds=3600.0,

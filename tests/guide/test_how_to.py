@@ -75,3 +75,9 @@ def test_a_run_is_tried_again_as_its_page_says(tmp_path):
     require(shutil.which("jq"), "jq", "apt-get install jq")
     require(shutil.which("curl"), "curl", "apt-get install curl")
     follow("retry.md", tmp_path / "retry")
+
+
+def test_the_time_of_a_run_is_limited_as_its_page_says(tmp_path):
+    require(shutil.which("jq"), "jq", "apt-get install jq")
+    require(shutil.which("curl"), "curl", "apt-get install curl")
+    follow("time-limits.md", tmp_path / "limits")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -35,6 +35,7 @@ class Message:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     queue: str | None = None
     timeout_seconds: float | None = None
+    soft_timeout_seconds: float | None = None
     expires: datetime | None = None
     headers: Mapping[str, Any] = field(default_factory=dict)
     ours: bool = False
@@ -56,14 +57,17 @@ class Message:
     @classmethod
     def of(cls, task: str, args: Any, kwargs: Any, request: Mapping[str, Any]) -> Self:
         """The message as Celery's request describes it."""
-        delivery_info, limits = request.get("delivery_info"), request.get("timelimit")
+        delivery_info = request.get("delivery_info")
+        limits: Iterable[Any] = request.get("timelimit") or ()
+        hard, soft, *_ = *limits, None, None
         return cls(
             run_id=request["id"],
             task=task,
             args=tuple(args),
             kwargs=kwargs,
             queue=(delivery_info or {}).get("routing_key") or None,
-            timeout_seconds=(limits or [None])[0],
+            timeout_seconds=hard or None,  # Celery takes 0 for none
+            soft_timeout_seconds=soft or None,
             expires=maybe_iso8601(request.get("expires")),
             headers=request,
             ours=bool(request.get(OURS)),
@@ -151,11 +155,12 @@ def _asked(message: Message) -> dict[str, Any]:
 
     Its `expires` bounds both ways to wait, whatever a header allows.
     """
-    asked: dict[str, Any] = {"timeout_seconds": message.timeout_seconds, **said(message.headers)}
+    limits = ("timeout_seconds", "soft_timeout_seconds")
+    asked = {name: getattr(message, name) for name in limits} | said(message.headers)
     left = message.seconds_left
     for wait in ("queue_timeout_seconds", "start_deadline_seconds"):
-        limits = [limit for limit in (asked.get(wait), left) if limit is not None]
-        asked[wait] = min(limits, default=None)
+        bounds = [bound for bound in (asked.get(wait), left) if bound is not None]
+        asked[wait] = min(bounds, default=None)
     return asked
 
 

@@ -19,7 +19,7 @@ import structlog
 from billiard.einfo import ExceptionInfo
 from celery import states
 from celery.app.trace import TraceInfo, trace_ok_t
-from celery.exceptions import Ignore, Reject, Retry
+from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
 from singletrack import operations as ops
 from singletrack.errors import LedgerError
@@ -36,7 +36,7 @@ from singletrack_worker.delivery import Delivery
 from singletrack_worker.direct import Message
 from singletrack_worker.gate import Gate
 from singletrack_worker.runtime import Runtime
-from singletrack_worker.stopping import StopRequested, StopSignal
+from singletrack_worker.stopping import Interruptions, StopRequested
 
 log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class Executor:
     def __init__(self, runtime: Runtime, gate: Gate) -> None:
         self._runtime = runtime
         self._gate = gate
-        self._stop = StopSignal()
+        self._interruptions = Interruptions(runtime.clock)
 
     def wrap(self, task: Any, trace: Trace) -> Trace:
         """Celery's tracer of a task, behind the gate."""
@@ -66,7 +66,7 @@ class Executor:
             perform = partial(_traced, trace, (uuid, args, kwargs), request)
             with (
                 structlog.contextvars.bound_contextvars(run=uuid, task=task.name),
-                self._stop.taken(),
+                self._interruptions.taken(),
             ):
                 return self._run(delivery, message, task, perform)
 
@@ -93,22 +93,26 @@ class Executor:
             outcome = outcomes.stopped(cause)
         recorded = self._finish(grant, outcome)
         failpoint("executor.finished")
-        stopped_by_agent = cause or (self._stop.received and self._why(grant))
+        stopped_by_agent = cause or (self._interruptions.received and self._why(grant))
         self._gate.forget(grant.nonce, write_outcome(outcome) if recorded else "")
         failpoint("executor.left")
-        if self._stop.received and not stopped_by_agent:
-            self._stop.pass_on()
+        if self._interruptions.received and not stopped_by_agent:
+            self._interruptions.pass_on()
         return answer
 
     # --- perform --------------------------------------------------------------------------------
 
     def _perform(self, grant: Grant, task: Any, perform: Perform) -> tuple[Any, Outcome]:
         context.enter(self._execution(grant, task))
+        answer = None
         try:
-            with self._stop.user_code():
+            with self._interruptions.user_code(grant.soft_timeout_seconds):
                 answer = perform(grant)
         except StopRequested:
             return _ignored("the run was stopped"), outcomes.interrupted()
+        except SoftTimeLimitExceeded as error:  # outside of Celery's tracer, which catches it
+            if answer is None:
+                return _failure(error), outcomes.overran(outcomes.format_traceback(error))
         except SystemExit as error:
             return _failure(RuntimeError(f"sys.exit({error.code!r})")), outcomes.of_exit(error)
         finally:
@@ -126,16 +130,18 @@ class Executor:
         traceback = str(getattr(value, "traceback", ""))
         if isinstance(error, Retry):
             return answer, outcomes.of_retry(error, traceback)
+        if isinstance(error, SoftTimeLimitExceeded) and self._interruptions.overran:
+            return answer, outcomes.overran(traceback)
         return answer, outcomes.of_error(error, traceback)
 
     def _execution(self, grant: Grant, task: Any) -> Execution:
         def report(progress: Progress) -> None:
-            try:
-                self._runtime.ledger.execute(
-                    ops.Report(run_id=grant.run_id, nonce=grant.nonce, progress=progress)
-                )
-            except LedgerError as error:
-                log.warning("progress_not_sent", error=str(error))
+            told = ops.Report(run_id=grant.run_id, nonce=grant.nonce, progress=progress)
+            with self._interruptions.held():
+                try:
+                    self._runtime.ledger.execute(told)
+                except LedgerError as error:
+                    log.warning("progress_not_sent", error=str(error))
 
         return Execution(
             run_id=grant.run_id,
@@ -155,7 +161,7 @@ class Executor:
         it may live. An agent that refuses is about to kill this process; without one main does.
         """
         failures = 0
-        while self._stop.received or children_of(os.getpid()):
+        while self._interruptions.received or children_of(os.getpid()):
             try:
                 return self._runtime.agent.leaving(grant.nonce)
             except AgentError as error:

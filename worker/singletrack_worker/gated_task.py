@@ -7,7 +7,7 @@ says what of Celery's own machinery a run may use, and refuses the rest in the p
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from celery import Task
@@ -21,15 +21,6 @@ from singletrack_worker.own_backend import not_awaited_there
 log = logging.getLogger(__name__)
 
 _RETRY_OPTIONS = {"throw", "eta", "countdown", "max_retries"}
-_LIMITS = "singletrack_time_limits"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeLimits:
-    """Celery's limits of a task in seconds, which the gate has taken over."""
-
-    hard: float | None = None
-    soft: float | None = None
 
 
 class GatedSignature(Signature):
@@ -134,26 +125,26 @@ class GatedTask(Task[Any, Any]):
 
 def gate_task(task: Any, backend: Any) -> None:
     """Let one registered task of an app pass the gate from now on; again is the same as once."""
-    declared = declaration_of(task) or Declaration()
     if isinstance(task, GatedTask):
         return
-    limits = TimeLimits(hard=task.time_limit, soft=task.soft_time_limit)
-    if declared.timeout_seconds is None:
-        declared = replace(declared, timeout_seconds=limits.hard)
+    declared = _with_celerys_limits(declaration_of(task) or Declaration(), task)
     own = type(task)
     names = {"__module__": own.__module__, "__qualname__": own.__qualname__, "__doc__": own.__doc__}
     task.__class__ = type(own.__name__, (GatedTask, own), names)
     task.backend = backend
     if task.app.conf.task_ignore_result:
         task.ignore_result = False  # what the app says of all its tasks is not meant for these
-    setattr(task, _LIMITS, limits)
     declare_as(task, declared)
 
 
-def time_limits_of(task: Any) -> TimeLimits:
-    """What Celery would have enforced for a task that now passes the gate."""
-    found = getattr(task, _LIMITS, None)
-    return found if isinstance(found, TimeLimits) else TimeLimits()
+def _with_celerys_limits(declared: Declaration, task: Any) -> Declaration:
+    """What Celery would have enforced counts where the author has not used our words for it."""
+    hard, soft = declared.timeout_seconds, declared.soft_timeout_seconds
+    return replace(
+        declared,
+        timeout_seconds=(task.time_limit or None) if hard is None else hard,
+        soft_timeout_seconds=(task.soft_time_limit or None) if soft is None else soft,
+    )
 
 
 def _gated(signature: Any, task: Any) -> Any:

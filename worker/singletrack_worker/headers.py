@@ -76,6 +76,7 @@ HEADERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "singletrack_priority": ("priority", _whole(*PRIORITIES)),
     "singletrack_retries": ("retry", _retry),
     "singletrack_timeout": ("timeout_seconds", _seconds(0.001)),
+    "singletrack_soft_timeout": ("soft_timeout_seconds", _seconds(0.001)),
     "singletrack_queue_timeout": ("queue_timeout_seconds", _seconds(0.001)),
     "singletrack_start_deadline": ("start_deadline_seconds", _seconds(0.001)),
     "singletrack_ttl": ("ttl_seconds", _seconds(0.0)),

@@ -83,6 +83,17 @@ def stopped(cause: Cause) -> Outcome:
     return Outcome(state=state, failure=Failure(reason=reason, message=message))
 
 
+def overran(traceback: str) -> Outcome:
+    """The end of a run whose code has let its soft time limit end it."""
+    failure = Failure(
+        reason="SoftTimeout",
+        message="its soft time limit was over, and its code ended with that",
+        error_type="celery.exceptions.SoftTimeLimitExceeded",
+        traceback=bounded(traceback, MAX_TRACEBACK),
+    )
+    return Outcome(state=State.TIMED_OUT, failure=failure)
+
+
 def interrupted() -> Outcome:
     """The end of a run whose worker was told to stop at once."""
     return failed("Interrupted", "the worker was stopped while the task was running")

@@ -166,6 +166,7 @@ async def prioritised(ledger: AsyncLedger, run_id: str, priority: int) -> Run:
 def _asked(spec: RunSpec) -> tuple[object, ...]:
     durations = (
         spec.timeout_seconds,
+        spec.soft_timeout_seconds,
         spec.start_deadline_seconds,
         spec.queue_timeout_seconds,
         spec.ttl_seconds,

@@ -113,6 +113,7 @@ def to_request(taskrun: TaskRun) -> RunRequest:
         max_queue=lock.get("maxQueue"),
         on_lost=OnLost(lock["onLost"]) if lock.get("onLost") else None,
         timeout_seconds=_seconds(spec.get("timeoutSeconds")),
+        soft_timeout_seconds=_seconds(spec.get("softTimeoutSeconds")),
         retry=_retry(spec.get("retry")),
         queue_timeout_seconds=_seconds(spec.get("queueTimeoutSeconds")),
         start_deadline_seconds=_seconds(spec.get("startDeadlineSeconds")),
@@ -224,9 +225,21 @@ def _spec(request: RunRequest, resolved: RunSpec) -> dict[str, Any]:
         "queueTimeoutSeconds": request.queue_timeout_seconds,
         "startDeadlineSeconds": request.start_deadline_seconds,
         "timeoutSeconds": request.timeout_seconds,
+        "softTimeoutSeconds": _whole_soft_timeout(request, resolved),
         "ttlSecondsAfterFinished": request.ttl_seconds,
     }
     return spec | {name: math.ceil(s) for name, s in durations.items() if s is not None}
+
+
+def _whole_soft_timeout(request: RunRequest, resolved: RunSpec) -> int | None:
+    """Rounded down where all others are rounded up, so that it stays below the other limit; within
+    the first second there is no room for both.
+    """
+    if request.soft_timeout_seconds is None:
+        return None
+    whole = max(1, math.floor(request.soft_timeout_seconds))
+    limit = resolved.timeout_seconds
+    return whole if limit is None or whole < math.ceil(limit) else None
 
 
 def _exit(error: Mapping[str, Any]) -> Exit | None:

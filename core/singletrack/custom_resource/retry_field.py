@@ -39,9 +39,10 @@ RETRY = Field(
         ),
         Field(
             name="causes",
-            text="After what. Error: the task's code raised. Timeout: it was stopped because its "
-            "time was over. WorkerLost: its process is gone and nobody knows how far it came. "
-            "Interrupted: its worker was stopped. If it is left out, after each of them.",
+            text="After what. Error: the task's code raised. Timeout: its time was over, or "
+            "it ended with its soft limit. WorkerLost: its process is gone and nobody knows how "
+            "far it came. Interrupted: its worker was stopped. If it is left out, after each of "
+            "them.",
             type="array",
             limits={
                 "maxItems": len(RetryCause),

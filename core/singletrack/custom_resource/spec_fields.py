@@ -20,7 +20,15 @@ MAX_WAITING = 10_000
 MOST_SECONDS = 30 * 86_400
 MOST_TTL_SECONDS = 365 * 86_400
 
-_FIXED = ("queue", "lock", "retry", "queueTimeoutSeconds", "startDeadlineSeconds", "timeoutSeconds")
+_FIXED = (
+    "queue",
+    "lock",
+    "retry",
+    "queueTimeoutSeconds",
+    "startDeadlineSeconds",
+    "timeoutSeconds",
+    "softTimeoutSeconds",
+)
 """Optional fields that may be left out, but not changed, added or removed later."""
 
 
@@ -209,6 +217,15 @@ SPEC = Field(
             MOST_SECONDS,
         ),
         whole_number(
+            "softTimeoutSeconds",
+            "After how long the exception SoftTimeLimitExceeded is raised in the task's code, once "
+            "in each attempt. The code may catch it, clean up and return; if it lets it out, the "
+            "run ends as TimedOut with the reason SoftTimeout. Less than timeoutSeconds, which "
+            "counts all the same. If it is left out, the task decides, else there is none.",
+            1,
+            MOST_SECONDS,
+        ),
+        whole_number(
             "ttlSecondsAfterFinished",
             "How long after its end the TaskRun is deleted, with its result. If it is left out, "
             "the platform's setting, normally 86400: one day.",
@@ -223,6 +240,12 @@ SPEC = Field(
             field_path=".params",
         ),
         *(_fixed(name) for name in _FIXED),
+        Rule(
+            expression="!has(self.softTimeoutSeconds) || !has(self.timeoutSeconds) || "
+            "self.softTimeoutSeconds < self.timeoutSeconds",
+            message="softTimeoutSeconds has to be less than timeoutSeconds",
+            field_path=".softTimeoutSeconds",
+        ),
         Rule(
             expression="!has(oldSelf.cancel) || has(self.cancel)",
             message="cancel cannot be withdrawn once it is set",

@@ -55,6 +55,7 @@ class Grant:
     attempt: int
     """The attempt this grant would start."""
     timeout_seconds: float | None = None
+    soft_timeout_seconds: float | None = None
     door: Door = Door.PRODUCER
 
 

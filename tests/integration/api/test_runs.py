@@ -16,7 +16,7 @@ def create(api: httpx2.Client, task: str = "dummy_task", **fields: Any) -> httpx
 
 
 def test_a_created_run_is_201_with_its_location_and_its_full_view(api: httpx2.Client) -> None:
-    created = create(api, params={"name": "Ada"}, timeoutSeconds=60)
+    created = create(api, params={"name": "Ada"}, timeoutSeconds=60, softTimeoutSeconds=50)
     assert created.status_code == 201
     run = created.json()
     assert created.headers["location"] == f"{RUNS}/{run['id']}"
@@ -30,7 +30,7 @@ def test_a_created_run_is_201_with_its_location_and_its_full_view(api: httpx2.Cl
         "suspectTime": None,
     }
     assert run["policy"] == "Reject"
-    assert run["timeoutSeconds"] == 60
+    assert (run["timeoutSeconds"], run["softTimeoutSeconds"]) == (60, 50)
     assert api.get(created.headers["location"]).json() == run
 
 
@@ -40,6 +40,14 @@ def test_the_lock_template_of_the_task_is_rendered_from_the_parameters(api: http
     assert october.json()["lock"]["key"] == "default/reports/2026-10"
     assert november.status_code == 201
     assert create(api, "build_report", params={"month": "2026-10"}).status_code == 409
+
+
+def test_a_soft_limit_that_is_not_below_the_other_is_422(api: httpx2.Client) -> None:
+    refused = create(api, timeoutSeconds=60, softTimeoutSeconds=60)
+    assert refused.status_code == 422
+    assert refused.json()["detail"] == (
+        "softTimeoutSeconds (60) has to be less than timeoutSeconds (60)"
+    )
 
 
 def test_a_held_lock_is_409_and_names_the_holder(api: httpx2.Client) -> None:

@@ -152,6 +152,12 @@ def is_stopped(doors: Doors, door: str, key: str, knob: Knob) -> None:
     doors.until_state(doors.send(door, key, knob), State.TIMED_OUT)
 
 
+def is_told_of_its_soft_limit(doors: Doors, door: str, key: str, knob: Knob) -> None:
+    run = doors.until_state(doors.send(door, key, knob), State.TIMED_OUT)
+    assert run.failure
+    assert run.failure.reason == "SoftTimeout"
+
+
 def goes_first(doors: Doors, door: str, key: str, knob: Knob) -> None:
     plain = doors.send(door, key)
     doors.until_state(plain, State.QUEUED)
@@ -203,6 +209,12 @@ KNOBS: dict[Effect, Knob] = {
     is_stopped: Knob(
         taskrun={"timeoutSeconds": 1},
         headers={"singletrack_timeout": 1},
+        held=False,
+        params=LONG,
+    ),
+    is_told_of_its_soft_limit: Knob(
+        taskrun={"softTimeoutSeconds": 1},
+        headers={"singletrack_soft_timeout": 1},
         held=False,
         params=LONG,
     ),

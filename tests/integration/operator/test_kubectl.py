@@ -173,3 +173,22 @@ def test_every_example_is_accepted(cluster: Cluster, example: Any) -> None:
 def cancelled(worker: HandWorker, created: dict[str, Any]) -> bool:
     record = worker.run(created)
     return record is not None and record.cancellation is not None
+
+
+def test_both_time_limits_reach_the_run(cluster: Cluster, worker: HandWorker) -> None:
+    created = cluster.create(taskrun("limited", timeoutSeconds=60, softTimeoutSeconds=50))
+    worker.until_state(created, State.READY)
+    run = worker.run(created)
+
+    assert run is not None
+    assert (run.spec.timeout_seconds, run.spec.soft_timeout_seconds) == (60, 50)
+
+
+def test_a_soft_limit_that_the_limit_of_the_task_comes_before_is_refused(
+    cluster: Cluster, worker: HandWorker
+) -> None:
+    worker.register("hurried", timeout_seconds=5)
+    cluster.create(taskrun("a", "hurried", softTimeoutSeconds=9))
+    shown = cluster.until_phase("a", "Rejected")
+
+    assert "softTimeoutSeconds (9) has to be less than timeoutSeconds (5)" in str(shown["status"])

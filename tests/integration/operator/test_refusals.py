@@ -47,6 +47,16 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "spec.timeoutSeconds",
         "should be greater than or equal to 1",
     ),
+    "a soft limit of zero": (
+        taskrun("a", softTimeoutSeconds=0),
+        "spec.softTimeoutSeconds",
+        "should be greater than or equal to 1",
+    ),
+    "a soft limit that is not below the other": (
+        taskrun("a", timeoutSeconds=60, softTimeoutSeconds=60),
+        "spec.softTimeoutSeconds",
+        "softTimeoutSeconds has to be less than timeoutSeconds",
+    ),
     "a time to live in words": (
         taskrun("a", ttlSecondsAfterFinished="1h"),
         "spec.ttlSecondsAfterFinished",
@@ -100,6 +110,7 @@ CHANGES = {
     "lock removed": {"lock": None},
     "startDeadlineSeconds": {"startDeadlineSeconds": 9},
     "timeoutSeconds": {"timeoutSeconds": 9},
+    "softTimeoutSeconds": {"softTimeoutSeconds": 9},
 }
 
 

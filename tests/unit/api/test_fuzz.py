@@ -44,6 +44,7 @@ bodies = values | st.fixed_dictionaries(
         "lock": values
         | st.fixed_dictionaries({}, optional={"key": values, "policy": values, "maxQueue": values}),
         "timeoutSeconds": values,
+        "softTimeoutSeconds": values,
         "ttlSecondsAfterFinished": values,
     },
 )

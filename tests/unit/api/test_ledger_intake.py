@@ -102,7 +102,12 @@ async def test_a_refused_run_names_the_lock_and_its_holder(intake: LedgerIntake)
 
 @pytest.mark.parametrize(
     "different",
-    [{"timeout_seconds": 5.0}, {"params": {"name": "x"}}, {"ttl_seconds": 1.0}],
+    [
+        {"timeout_seconds": 5.0},
+        {"soft_timeout_seconds": 5.0},
+        {"params": {"name": "x"}},
+        {"ttl_seconds": 1.0},
+    ],
 )
 async def test_the_same_id_with_other_content_is_a_conflict(
     intake: LedgerIntake, different: dict[str, Any]

@@ -69,6 +69,7 @@ async def test_a_malformed_body_says_where(client: httpx2.AsyncClient) -> None:
         ({"task": "dummy_task", "priority": 5000}, "/priority", "less than or equal to 1000"),
         ({"task": "dummy_task", "timeoutSeconds": 0}, "/timeoutSeconds", "greater than"),
         ({"task": "dummy_task", "timeoutSeconds": "5"}, "/timeoutSeconds", "valid number"),
+        ({"task": "dummy_task", "softTimeoutSeconds": 0}, "/softTimeoutSeconds", "greater than"),
         ({"task": "dummy_task", "priority": True}, "/priority", "valid integer"),
         ({"task": "dummy_task", "queue": "{st}:meta"}, "/queue", "pattern"),
         ({"task": "dummy_task", "a/b~c": 1}, "/a~1b~0c", "there is no such field"),

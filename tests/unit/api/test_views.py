@@ -26,7 +26,8 @@ FAILURE = Failure(
 def full_run(make_run: MakeRun) -> Run:
     return make_run(
         State.FAILED,
-        {"kwargs": {"a": [1]}, "args": (1, "x"), "name": "nightly", "timeout_seconds": 5.0},
+        {"kwargs": {"a": [1]}, "args": (1, "x"), "name": "nightly", "timeout_seconds": 5.0}
+        | {"soft_timeout_seconds": 4.0},
         attempt=1,
         token=7,
         worker="w1",

@@ -74,6 +74,36 @@ def test_a_limit_that_would_mean_nothing_is_refused():
         resolve(request(max_queue=1, policy=Policy.SKIP), entry(), Defaults())
 
 
+def limits(said, task=None):
+    spec = resolve(said, task or entry(), Defaults())
+    return spec.timeout_seconds, spec.soft_timeout_seconds
+
+
+def test_the_request_sets_the_soft_limit_before_the_task():
+    task = entry(soft_timeout_seconds=5)
+    assert limits(request(soft_timeout_seconds=9), task) == (None, 9)
+    assert limits(request(), task) == (None, 5)
+    assert limits(request()) == (None, None)
+
+
+def test_a_soft_limit_of_the_task_that_would_never_be_reached_means_nothing():
+    task = entry(timeout_seconds=60, soft_timeout_seconds=5)
+    assert limits(request(), task) == (60, 5)
+    assert limits(request(timeout_seconds=5), task) == (5, None)
+
+
+@pytest.mark.parametrize("door", [Door.REST, Door.KUBECTL])
+@pytest.mark.parametrize("soft", [7.5, 8])
+def test_a_request_whose_soft_limit_would_never_be_reached_is_refused(door, soft):
+    with pytest.raises(InvalidParameters, match=f"softTimeoutSeconds .{soft}.*timeoutSeconds .7.5"):
+        limits(request(door=door, soft_timeout_seconds=soft), entry(timeout_seconds=7.5))
+
+
+def test_a_producers_soft_limit_that_would_never_be_reached_is_taken_as_by_celery():
+    said = request(door=Door.PRODUCER, timeout_seconds=7, soft_timeout_seconds=7)
+    assert limits(said) == (7, None)
+
+
 def test_out_of_the_box_one_task_runs_at_a_time():
     one = resolve(request(task="a"), None, Defaults())
     other = resolve(request(task="b"), None, Defaults())
@@ -112,7 +142,8 @@ def test_parameters_that_are_not_json_are_refused_with_the_type():
 
 
 def test_a_catalogue_entry_survives_its_way_through_the_ledger():
-    task = entry(policy=Policy.REPLACE, lock="x/{month}", timeout_seconds=5, queue="slow")
+    said = {"timeout_seconds": 5, "soft_timeout_seconds": 3, "queue": "slow"}
+    task = entry(policy=Policy.REPLACE, lock="x/{month}", **said)
     assert CatalogueEntry.from_json(task.to_json()) == task
 
 

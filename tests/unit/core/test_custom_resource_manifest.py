@@ -55,6 +55,7 @@ def test_every_field_of_the_spec_reaches_the_request() -> None:
         "lock": {"key": "k/{month}", "policy": "Queue", "maxQueue": 3},
         "startDeadlineSeconds": 60,
         "timeoutSeconds": 600,
+        "softTimeoutSeconds": 500,
         "ttlSecondsAfterFinished": 0,
     }
     request = manifest.to_request(manifest.read(a_manifest(spec)))
@@ -63,7 +64,7 @@ def test_every_field_of_the_spec_reaches_the_request() -> None:
     assert (request.queue, request.priority) == ("slow", 7)
     assert (request.lock, request.policy, request.max_queue) == ("k/{month}", Policy.QUEUE, 3)
     assert request.start_deadline_seconds == 60.0
-    assert request.timeout_seconds == 600.0
+    assert (request.timeout_seconds, request.soft_timeout_seconds) == (600.0, 500.0)
     assert request.ttl_seconds == 0.0
 
 
@@ -71,7 +72,8 @@ def test_what_the_spec_leaves_out_stays_undecided() -> None:
     request = manifest.to_request(manifest.read(a_manifest()))
 
     assert (request.queue, request.lock, request.policy, request.max_queue) == (None,) * 4
-    assert (request.timeout_seconds, request.ttl_seconds) == (None, None)
+    assert (request.timeout_seconds, request.soft_timeout_seconds) == (None, None)
+    assert request.ttl_seconds is None
 
 
 def test_times_are_read_with_their_zone() -> None:
@@ -152,6 +154,26 @@ def test_seconds_are_rounded_up_because_the_resource_holds_whole_ones() -> None:
 
     assert made["spec"]["timeoutSeconds"] == 1
     assert made["spec"]["ttlSecondsAfterFinished"] == 0
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "made"),
+    [
+        (1.5, None, {"softTimeoutSeconds": 1}),
+        (0.2, None, {"softTimeoutSeconds": 1}),
+        (1.2, 1.8, {"softTimeoutSeconds": 1, "timeoutSeconds": 2}),
+        (7.0, 7.1, {"softTimeoutSeconds": 7, "timeoutSeconds": 8}),
+        (0.2, 0.9, {"timeoutSeconds": 1}),
+    ],
+)
+def test_a_soft_limit_is_rounded_so_that_it_stays_below_the_other(
+    soft: float, hard: float | None, made: dict[str, int]
+) -> None:
+    said = {"timeout_seconds": hard, "soft_timeout_seconds": soft}
+    request = a_request(params={"month": "x"}, **said)
+    spec = manifest.build(request, resolve(request, ENTRY, Defaults()))["spec"]
+
+    assert {name: value for name, value in spec.items() if name.endswith("imeoutSeconds")} == made
 
 
 def test_a_made_taskrun_has_a_generated_name_unless_it_is_given_one() -> None:

@@ -49,6 +49,7 @@ specs = st.builds(
     priority=st.integers(-1000, 1000),
     queue=text,
     timeout_seconds=seconds,
+    soft_timeout_seconds=seconds,
     start_deadline_seconds=st.floats(0, 1e6),
     queue_timeout_seconds=seconds,
     ttl_seconds=st.floats(0, 1e6),

@@ -23,7 +23,14 @@ def plain(month: str, count: int = 1, note: str | None = None, anything=None) ->
     return f"{month}{count}{note}{anything}"
 
 
-@task(name="tests.declared", lock="reports/{month}", policy="Replace", timeout=5, queue="slow")
+@task(
+    name="tests.declared",
+    lock="reports/{month}",
+    policy="Replace",
+    timeout=5,
+    soft_timeout=3,
+    queue="slow",
+)
 def declared(month: str) -> None: ...
 
 
@@ -34,12 +41,15 @@ def test_a_declared_task_is_an_ordinary_celery_task_that_can_be_called():
 
 def test_the_declaration_travels_with_the_task():
     said = declaration_of(declared)
-    assert (said.lock, said.policy, said.timeout_seconds, said.queue) == (
-        "reports/{month}",
-        Policy.REPLACE,
-        5,
-        "slow",
-    )
+    assert (said.lock, said.policy, said.queue) == ("reports/{month}", Policy.REPLACE, "slow")
+    assert (said.timeout_seconds, said.soft_timeout_seconds) == (5, 3)
+    assert describe(declared, said).soft_timeout_seconds == 3
+
+
+@pytest.mark.parametrize("soft", [5, 6])
+def test_a_soft_limit_that_is_not_below_the_other_is_refused_where_it_is_written(soft):
+    with pytest.raises(ValueError, match=f"soft_timeout={soft} has to be less than timeout=5"):
+        task(name="tests.upside_down", timeout=5, soft_timeout=soft)
 
 
 def test_a_task_of_plain_celery_has_no_declaration():

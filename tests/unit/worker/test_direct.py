@@ -112,10 +112,12 @@ def test_a_message_may_say_how_long_its_run_may_take_wait_and_be_kept(runs):
 
 
 def test_our_header_is_more_exact_than_celerys_time_limit(runs):
-    said = {"singletrack_timeout": 5}
-    message = Message(run_id="r1", task="direct.plain", timeout_seconds=60.0, headers=said)
-    assert runs.specify(message).timeout_seconds == 5
-    assert runs.specify(replace(message, headers={})).timeout_seconds == 60
+    said = {"singletrack_timeout": 5, "singletrack_soft_timeout": 3}
+    celerys = {"timeout_seconds": 60.0, "soft_timeout_seconds": 40.0}
+    message = Message(run_id="r1", task="direct.plain", headers=said, **celerys)
+    spec, other = runs.specify(message), runs.specify(replace(message, headers={}))
+    assert (spec.timeout_seconds, spec.soft_timeout_seconds) == (5, 3)
+    assert (other.timeout_seconds, other.soft_timeout_seconds) == (60, 40)
 
 
 def test_no_header_lets_a_message_wait_beyond_its_expiry(runs):
@@ -166,3 +168,21 @@ def test_a_value_no_key_can_hold_is_refused(runs, value):
 def test_the_task_itself_is_no_parameter_of_a_bound_one(runs):
     said = {"singletrack_lock": "k/{month}"}
     assert specify(runs, "direct.plain", "12", headers=said).lock == "team/k/12"
+
+
+@pytest.mark.parametrize(
+    ("timelimit", "limits"),
+    [
+        ([9, 5], (9, 5)),
+        ((9, 9), (9, None)),
+        ([None, 5], (None, 5)),
+        ([9, None], (9, None)),
+        ([0, 0], (None, None)),
+        ([9], (9, None)),
+        (None, (None, None)),
+    ],
+)
+def test_celerys_time_limits_of_a_message_are_its_runs(runs, timelimit, limits):
+    request = {"id": "r1", "timelimit": timelimit}
+    spec = runs.specify(Message.of("direct.plain", (), {}, request))
+    assert (spec.timeout_seconds, spec.soft_timeout_seconds) == limits

@@ -13,7 +13,7 @@ from singletrack.errors import ConfigurationError
 from singletrack.settings import Settings
 from singletrack.tasks import declaration_of
 from singletrack_worker import install
-from singletrack_worker.gated_task import GatedTask, time_limits_of
+from singletrack_worker.gated_task import GatedTask
 from singletrack_worker.result_backend import LedgerBackend
 from singletrack_worker.routing import Routes, is_for_gated_tasks_only
 
@@ -136,13 +136,20 @@ def test_celerys_time_limits_become_our_deadlines_for_declared_tasks_only(app):
     ours = app.tasks["tests.gated"]
     assert (ours.time_limit, ours.soft_time_limit) == (None, None)
     assert declaration_of(ours).timeout_seconds == 5
-    assert time_limits_of(ours).soft == 3
+    assert declaration_of(ours).soft_timeout_seconds == 3
     assert app.tasks["tests.foreign"].time_limit == 7
 
 
-def test_the_apps_own_time_limit_becomes_the_deadline_of_a_task_that_says_none():
-    app = an_app(task_time_limit=11)
-    assert declaration_of(app.tasks["tests.elsewhere"]).timeout_seconds == 11
+def test_the_apps_own_time_limits_become_the_deadlines_of_a_task_that_says_none():
+    app = an_app(task_time_limit=11, task_soft_time_limit=7)
+    declared = declaration_of(app.tasks["tests.elsewhere"])
+    assert (declared.timeout_seconds, declared.soft_timeout_seconds) == (11, 7)
+
+
+def test_a_time_limit_of_zero_is_none_as_for_celery():
+    app = an_app(task_time_limit=0, task_soft_time_limit=0)
+    declared = declaration_of(app.tasks["tests.elsewhere"])
+    assert (declared.timeout_seconds, declared.soft_timeout_seconds) == (None, None)
 
 
 def test_a_declared_task_keeps_its_class_and_its_name(app):

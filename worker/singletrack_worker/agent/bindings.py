@@ -114,13 +114,20 @@ class Terminate:
 
 
 @dataclass(frozen=True, slots=True)
+class Warn:
+    """Tell the child that its soft time limit is over."""
+
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sweep:
     """Kill what user code has left behind, but not the child; then say so to the table."""
 
     nonce: str
 
 
-Action = Kill | Terminate | Sweep
+Action = Kill | Terminate | Warn | Sweep
 
 
 @dataclass(slots=True, kw_only=True)
@@ -151,6 +158,7 @@ class Binding:
     unplaced: bool = False
     """Whether the ledger has to be told which run it was that has ended."""
     timeout_at: float = inf
+    soft_timeout_at: float = inf
     kill_at: float = inf
     patience_until: float = inf
     act_at: float = -inf
@@ -160,14 +168,14 @@ class Binding:
 
     def start(self, grant: Grant, now: float) -> None:
         self.stage, self.grant, self.patience_until = Stage.STARTED, grant, inf
-        seconds = grant.timeout_seconds
-        self.timeout_at = inf if seconds is None else now + seconds
+        self.timeout_at = _after(grant.timeout_seconds, now)
+        self.soft_timeout_at = _after(grant.soft_timeout_seconds, now)
         if self.lost:
             self.doom(Cause.FENCED, _LOST)
 
     def leave(self, now: float) -> None:
         self.stage, self.patience_until = Stage.LEAVING, now + self.rules.patience
-        self.kill_at = self.timeout_at = inf
+        self.kill_at = self.timeout_at = self.soft_timeout_at = inf
 
     def cancel(self, cancellation: Cancellation | None, now: float) -> Iterator[Action]:
         """Somebody asked the run to stop."""
@@ -220,7 +228,7 @@ class Binding:
             case Stage.BOUND:
                 return min(self.deadline, self.patience_until)
             case Stage.STARTED:
-                return min(self.deadline, self.timeout_at, self.kill_at)
+                return min(self.deadline, self.timeout_at, self.soft_timeout_at, self.kill_at)
             case Stage.LEAVING:
                 return min(self.patience_until, work)
             case Stage.DYING | Stage.DEAD:
@@ -267,6 +275,10 @@ class Binding:
             yield from self._stop(Cause.TIMED_OUT, self.rules.timeout_grace, now)
         if now >= self.kill_at:
             self.doom(self.stop or Cause.CANCELLED)
+        if now >= self.soft_timeout_at:
+            self.soft_timeout_at = inf
+            if self.stop is None:
+                yield Warn(self.nonce)
 
     def _stop(self, cause: Cause, grace: float, now: float) -> Iterator[Action]:
         """Begin to stop user code, or hurry a stop that was more patient."""
@@ -279,3 +291,7 @@ class Binding:
 
     def _has_work(self) -> bool:
         return self.stage is Stage.DYING or (self.stage is Stage.LEAVING and not self.swept)
+
+
+def _after(seconds: float | None, now: float) -> float:
+    return inf if seconds is None else now + seconds

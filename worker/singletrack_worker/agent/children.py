@@ -14,6 +14,7 @@ from singletrack.exits import Exit
 from singletrack_worker.agent import killing, processes
 from singletrack_worker.agent.killing import Killed
 from singletrack_worker.agent.kinship import Household, Kin
+from singletrack_worker.agent.messages import SOFT_LIMIT
 from singletrack_worker.agent.out_of_memory import KernelKills
 from singletrack_worker.agent.processes import Process, ProcessId
 
@@ -99,6 +100,12 @@ class Children:
         child = self._children.get(pid)
         if child:
             processes.send_signal(child.pidfd, signal.SIGTERM)
+
+    def warn(self, pid: int) -> None:
+        """Tell a child that the soft time limit of its run is over."""
+        child = self._children.get(pid)
+        if child:
+            processes.send_signal(child.pidfd, SOFT_LIMIT)
 
     def sweep(self, pid: int) -> tuple[bool, tuple[int, ...]]:
         """Kill everything below a child; whether that is done, and whom the child has to reap."""

@@ -22,7 +22,7 @@ from singletrack.ledger import Ledger
 from singletrack.operations import Cause
 from singletrack_worker.agent.alarm import Alarm
 from singletrack_worker.agent.answering import Answering
-from singletrack_worker.agent.bindings import Kill, Rules, Stage, Sweep, Terminate
+from singletrack_worker.agent.bindings import Kill, Rules, Stage, Sweep, Terminate, Warn
 from singletrack_worker.agent.calls import Bell, LedgerCalls, Wakeups
 from singletrack_worker.agent.children import Child, Children
 from singletrack_worker.agent.connections import Listener, Peer, PeerGone
@@ -119,6 +119,9 @@ class Agent:
             if isinstance(action, Terminate) and binding.stage is Stage.STARTED:
                 log.info("run_stopping", run=binding.run_id, cause=binding.stop)
                 self._children.terminate(binding.pid)
+            elif isinstance(action, Warn) and binding.stage is Stage.STARTED:
+                log.info("run_warned", run=binding.run_id, reason="soft time limit")
+                self._children.warn(binding.pid)
             elif isinstance(action, Sweep) and binding.stage is Stage.LEAVING:
                 self._sweep(action.nonce)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -21,6 +22,11 @@ T = TypeVar("T")
 
 LARGEST = 256 * 1024
 """Bytes in a packet, at most."""
+
+SOFT_LIMIT: int = signal.SIGRTMIN + 12
+"""The one thing that cannot be said in a message, because user code does not listen: a signal that
+nobody else uses. Not SIGUSR1, as Celery does: projects have that write tracebacks, and one that
+comes too late would end another task, see `docs/adr/0018-soft-limit.md`."""
 
 
 class MessageError(ValueError):

@@ -16,5 +16,6 @@ def describe_grant(run: Run) -> Grant:
         lock=run.spec.lock,
         attempt=run.attempt + (run.state is State.CLAIMED),
         timeout_seconds=run.spec.timeout_seconds,
+        soft_timeout_seconds=run.spec.soft_timeout_seconds,
         door=run.spec.door,
     )

@@ -2,7 +2,7 @@
 
 The transition table, the owning states, the names Celery knows, the outcomes and the histogram
 buckets are written into the library from Python, so there is one copy of each. Function names carry
-the version of the wire format (`singletrack_submit_v6`), so an incompatible library can be loaded
+the version of the wire format (`singletrack_submit_v7`), so an incompatible library can be loaded
 beside this one.
 """
 
@@ -16,7 +16,7 @@ from importlib.resources import files
 from singletrack.lifecycle import OWNING, TERMINAL, TRANSITIONS, VIEWS, State
 from singletrack.metrics import HISTOGRAMS
 
-VERSION = 6
+VERSION = 7
 NAME = f"singletrack_v{VERSION}"
 #: What operations share, in this order; every other file is an operation.
 _SHARED = (

@@ -46,7 +46,7 @@ def forecast(_op: Any, reply: list[Any]) -> ops.Forecast:
 
 
 def read_grant(run_id: str, reply: list[str]) -> ops.Grant:
-    _ok, _state_now, nonce, token, lock, attempt, timeout_ms, door = reply
+    _ok, _state_now, nonce, token, lock, attempt, timeout_ms, soft_ms, door = reply
     return ops.Grant(
         run_id=run_id,
         nonce=nonce,
@@ -54,6 +54,7 @@ def read_grant(run_id: str, reply: list[str]) -> ops.Grant:
         lock=lock,
         attempt=int(attempt),
         timeout_seconds=int(timeout_ms) / 1000 if timeout_ms else None,
+        soft_timeout_seconds=int(soft_ms) / 1000 if soft_ms else None,
         door=Door(door),
     )
 

@@ -10,7 +10,13 @@ from singletrack_worker.agent import messages as msg
 from singletrack_worker.agent.messages import MessageError, Role, decode, encode
 
 GRANT = Grant(
-    run_id="r", nonce="n", token=1792800000000001, lock="default/a", attempt=1, door=Door.REST
+    run_id="r",
+    nonce="n",
+    token=1792800000000001,
+    lock="default/a",
+    attempt=1,
+    soft_timeout_seconds=1.5,
+    door=Door.REST,
 )
 
 EVERY_MESSAGE = [

@@ -15,7 +15,7 @@ from singletrack.operations import (
 )
 from singletrack.run import Cancellation
 from singletrack.settings import LeaseSettings
-from singletrack_worker.agent.bindings import Kill, Rules, Stage, Sweep, Terminate
+from singletrack_worker.agent.bindings import Kill, Rules, Stage, Sweep, Terminate, Warn
 from singletrack_worker.agent.messages import Bind, Bound, Refused, Started
 from singletrack_worker.agent.table import Table
 
@@ -29,7 +29,7 @@ def bind(table, nonce="n", *, child=CHILD, sent_at=0.0, spec="", now=1.0):
     )
 
 
-def start(table, nonce="n", *, child=CHILD, timeout_seconds=None, now=2.0):
+def start(table, nonce="n", *, child=CHILD, timeout_seconds=None, soft=None, now=2.0):
     grant = Grant(
         run_id=f"run-{nonce}",
         nonce=nonce,
@@ -37,6 +37,7 @@ def start(table, nonce="n", *, child=CHILD, timeout_seconds=None, now=2.0):
         lock="l",
         attempt=1,
         timeout_seconds=timeout_seconds,
+        soft_timeout_seconds=soft,
     )
     table.start(child, Started(grant=grant), now)
 
@@ -269,6 +270,46 @@ class TestCancelling:
         assert started.due(27.0) == [Kill("n")]
         started.buried("n", 27.1)
         assert report_of(started, 27.1).cause is Cause.CANCELLED
+
+
+class TestSoftTimeouts:
+    @pytest.fixture
+    def limited(self, bound):
+        start(bound, timeout_seconds=10.0, soft=4.0)
+        renewed(bound, 5.0, answer(Verdict.OK))
+        return bound
+
+    def test_the_child_is_told_once_when_it_is_over(self, limited):
+        assert limited.next_moment() == 6.0
+        assert limited.due(5.9) == []
+        assert limited.due(6.0) == [Warn("n")]
+        assert limited.due(6.1) == []
+
+    def test_the_other_limit_follows(self, limited):
+        limited.due(6.0)
+        assert limited.next_moment() == 12.0
+        assert limited.due(12.0) == [Terminate("n")]
+
+    def test_it_does_not_stop_the_run(self, limited):
+        limited.due(6.0)
+        assert limited.why("n") is None
+
+    def test_a_run_that_is_being_stopped_is_not_told(self, limited):
+        renewed(limited, 5.5, answer(Verdict.CANCEL, grace=60.0))
+        assert limited.due(5.6) == [Terminate("n")]
+        assert limited.due(6.0) == []
+
+    def test_after_a_sleep_of_the_machine_the_other_limit_alone_counts(self, limited):
+        assert limited.due(12.0) == [Terminate("n")]
+        assert limited.due(12.1) == []
+
+    def test_a_run_whose_code_has_returned_is_not_told(self, limited):
+        limited.leave(CHILD, "n", 5.5)
+        assert Warn("n") not in limited.due(6.0)
+
+    def test_a_run_that_is_over_is_not_told(self, limited):
+        limited.left(CHILD, "n", "", 5.5)
+        assert limited.due(6.0) == []
 
 
 class TestTimeouts:

@@ -14,6 +14,7 @@ RULES = Rules(lease=30, fence=8, renew=5, patience=75, timeout_grace=10)
 
 nonces = st.sampled_from(["a", "b", "c"])
 pids = st.sampled_from([1, 2])
+limits = st.sampled_from([None, 0.0, 3.0])
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -32,8 +33,8 @@ class AnyOrder(RuleBasedStateMachine):
         answer = self.table.bind(pid, asked, self.now)
         assert not isinstance(answer, Bound) or answer.deadline > self.now
 
-    @rule(nonce=nonces, pid=pids, timeout=st.sampled_from([None, 0.0, 3.0]))
-    def start(self, nonce, pid, timeout):
+    @rule(nonce=nonces, pid=pids, timeout=limits, soft=limits)
+    def start(self, nonce, pid, timeout, soft):
         bound = [b for b in self.table if b.nonce == nonce and b.stage is Stage.BOUND]
         grant = Grant(
             run_id=f"run-{nonce}",
@@ -42,6 +43,7 @@ class AnyOrder(RuleBasedStateMachine):
             lock="l",
             attempt=1,
             timeout_seconds=timeout,
+            soft_timeout_seconds=soft,
         )
         self.table.start(pid, Started(grant=grant), self.now)
         if any(b.stage is Stage.STARTED for b in bound):

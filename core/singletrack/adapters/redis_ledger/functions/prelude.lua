@@ -60,8 +60,8 @@ local function is_blessed() return redis.call('HGET', P .. 'meta', 'blessed') ==
 
 local CORE = {
   'state', 'revision', 'sequence', 'fingerprint', 'task', 'namespace', 'name', 'door', 'lock',
-  'policy', 'max_queue', 'priority', 'point_ms', 'queue', 'push', 'timeout_ms', 'start_deadline_ms',
-  'queue_timeout_ms', 'ttl_ms', 'attempt', 'claims', 'publications', 'nonce', 'token', 'lease_seq',
+  'policy', 'max_queue', 'priority', 'point_ms', 'queue', 'push', 'timeout_ms', 'soft_timeout_ms',
+  'start_deadline_ms', 'queue_timeout_ms', 'ttl_ms', 'attempt', 'claims', 'publications', 'nonce', 'token', 'lease_seq',
   'cancel_by', 'cancel_reason', 'cancel_grace_ms', 'submitted_at', 'ready_at', 'started_at',
   'on_lost', 'suspect_at', 'provisional', 'retry', 'not_before', 'retried', 'tells_celery',
 }
