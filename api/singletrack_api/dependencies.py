@@ -90,7 +90,7 @@ async def the_run(parts: PartsHere, ns: Namespace, run_id: RunId) -> Run:
     """
     remember_run(run_id)
     run = await parts.ledger.execute(GetRun(run_id=run_id))
-    if run is None or run.spec.namespace != ns:
+    if run is None or run.gone or run.spec.namespace != ns:
         raise RunNotFound(f"namespace {ns!r} has no run with the id {run_id!r}")
     return run
 

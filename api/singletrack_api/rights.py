@@ -40,6 +40,7 @@ RIGHTS: Mapping[str, Action] = {
     "list_runs": Action("list", "taskruns"),
     "get_run": GET_RUN,
     "change_run": Action("patch", "taskruns"),
+    "delete_run": Action("delete", "taskruns"),
     "get_result": GET_RUN,
     "cancel_run": CANCEL_RUN,
     "list_locks": Action("list", "tasklocks"),

@@ -173,6 +173,26 @@ async def change_run(parts: PartsHere, run: TheRun, body: RunPatch) -> Response:
     return _json(await _view(parts, await parts.intake.prioritise(run, body.priority)))
 
 
+@router.delete(
+    f"/{{run_id:{RUN_ID}}}",
+    operation_id="delete_run",
+    status_code=204,
+    response_class=Response,
+    responses=described(202, RunView, "The run is being stopped, and deleted at its end")
+    | problems(400, 404, 503),
+)
+async def delete_run(parts: PartsHere, run: TheRun, caller: CallerHere) -> Response:
+    """Delete a run, with its parameters and its result: 204 if it is gone, 202 while it is stopped.
+
+    Its id and its `Idempotency-Key` stay used until its record would have been forgotten.
+    """
+    default_grace = parts.settings.run.cancel_grace_seconds
+    wish = CancelRequest(reason="the run was deleted")
+    asked = _cancellation(wish, default_grace, name_of(caller) or "rest")
+    left = await parts.intake.delete(run, asked)
+    return Response(status_code=204) if left.gone else _json(views.run_view(left), 202)
+
+
 @router.get(
     f"/{{run_id:{RUN_ID}}}/result",
     operation_id="get_result",

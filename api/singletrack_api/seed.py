@@ -153,7 +153,7 @@ async def _find(parts: Parts, task_id: str | None) -> Run:
     run = await parts.ledger.execute(GetRun(run_id=run_id))
     # Rights were asked for in one namespace; of another one's runs nothing is known here.
     foreign = parts.access and run and run.spec.namespace != parts.settings.run.namespace
-    if run is None or foreign:
+    if run is None or run.gone or foreign:
         raise Refusal(RUN_NOT_FOUND, f"Unknown task id: {run_id}")
     return run
 

@@ -64,3 +64,13 @@ class Intake(Protocol):
     async def cancel(self, run: Run, cancellation: Cancellation) -> Run:
         """Ask a run to stop and answer its record after that; durable when this returns."""
         ...
+
+    async def delete(self, run: Run, cancellation: Cancellation) -> Run:
+        """Take a run out of sight, with its TaskRun if it has one, and answer what is left of it.
+
+        One that lives is asked to stop, and gone at its end. Durable when this returns.
+
+        Raises:
+            IntakeUnavailable: the TaskRun could not be deleted; nothing has changed.
+        """
+        ...

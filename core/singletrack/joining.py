@@ -24,7 +24,7 @@ def outcome_of(run: Run, joined: Run | None) -> Run:
     """
     if run.state is not State.JOINED:
         return run
-    if joined is not None:
+    if joined is not None and not joined.gone:
         return joined
     message = f"joined run {run.holder}, whose record has been forgotten"
     why = Failure(reason="RecordForgotten", message=message)

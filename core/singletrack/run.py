@@ -209,6 +209,8 @@ class Run:
     finished_at: datetime | None = None
     not_before: datetime | None = None
     """Until when it waits for its next attempt; None if it does not."""
+    deleted: bool = False
+    """Somebody has deleted it: gone for every door as soon as it has ended."""
     suspect_at: datetime | None = None
     """Since when its worker is not heard of and its lock is held all the same (`on_lost` Hold)."""
     provisional: bool = False
@@ -231,6 +233,11 @@ class Run:
     @property
     def terminal(self) -> bool:
         return self.state in TERMINAL
+
+    @property
+    def gone(self) -> bool:
+        """Whether the doors answer as if there were no record any more."""
+        return self.deleted and self.terminal and not self.provisional
 
     @property
     def celery_state(self) -> str:

@@ -80,7 +80,7 @@ class LedgerBackend(BaseBackend):
     def find(self, task_id: str) -> dict[str, Any] | None:
         """What the ledger knows, in Celery's words; None if it has no record."""
         run = self._ledger.execute(GetRun(run_id=task_id))
-        if run is None:
+        if run is None or run.gone:
             return None
         other = joined_id(run)
         joined = self._ledger.execute(GetRun(run_id=other)) if other else None

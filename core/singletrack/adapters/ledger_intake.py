@@ -20,6 +20,7 @@ from singletrack.ledger import AsyncLedger
 from singletrack.lifecycle import State
 from singletrack.operations import (
     Cancel,
+    Delete,
     Forecast,
     GetRun,
     ListTasks,
@@ -120,11 +121,16 @@ class LedgerIntake:
             RunNotFound: its record has been forgotten in the meantime.
         """
         operation = Cancel(run_id=run.run_id, cancellation=cancellation)
-        await self._ledger.execute_durably(operation)
-        after = await self._ledger.execute(GetRun(run_id=run.run_id))
-        if after is None:
-            raise RunNotFound(f"no run has the id {run.run_id!r}")
-        return after
+        return await performed(self._ledger, operation)
+
+    async def delete(self, run: Run, cancellation: Cancellation) -> Run:
+        """Take a run out of sight; see `singletrack.intake.Intake`.
+
+        Raises:
+            RunNotFound: its record has been forgotten in the meantime.
+        """
+        operation = Delete(run_id=run.run_id, cancellation=cancellation)
+        return await performed(self._ledger, operation)
 
     async def _specified(self, request: RunRequest) -> RunSpec:
         entry = await self._catalogue.find(request.task)
@@ -139,9 +145,20 @@ class LedgerIntake:
         have been changed since.
         """
         known = await self._ledger.execute(GetRun(run_id=spec.run_id))
+        if known is not None and known.gone:
+            raise RunConflict(f"the id {spec.run_id!r} belongs to a run that was deleted")
         if known is None or _asked(known.spec) != _asked(spec):
             raise RunConflict(f"the id {spec.run_id!r} belongs to a run with other content")
         return known
+
+
+async def performed(ledger: AsyncLedger, operation: Cancel | Delete) -> Run:
+    """The record after a durable change."""
+    await ledger.execute_durably(operation)
+    after = await ledger.execute(GetRun(run_id=operation.run_id))
+    if after is None:
+        raise RunNotFound(f"no run has the id {operation.run_id!r}")
+    return after
 
 
 async def previewed(ledger: AsyncLedger, spec: RunSpec) -> Forecast:

@@ -153,6 +153,19 @@ class Cancel(Operation[EndReply]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delete(Operation[EndReply]):
+    """Take a run out of sight, with its parameters, its result and what it says in words.
+
+    One that has ended is gone at once, for every door; one that lives is asked to stop, as by
+    `Cancel`, and gone at its end. A husk of the record stays until it is forgotten, so that the id
+    stays used: a message of the run may still come, and must not start it again.
+    """
+
+    run_id: str
+    cancellation: Cancellation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prioritise(Operation[EndReply]):
     """Change the priority of a run; a waiting one moves to its new place in line.
 

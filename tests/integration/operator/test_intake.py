@@ -313,3 +313,62 @@ async def test_a_status_never_speaks_of_an_older_spec(cluster: Cluster) -> None:
     with pytest.raises(Invalid):
         await taskruns.write_status(old, {"phase": "Succeeded"})
     await session.close()
+
+
+async def test_a_run_that_has_ended_is_deleted_with_its_resource(
+    cluster: Cluster, intake: KubernetesIntake, worker: HandWorker, ledger: AsyncRedisLedger
+) -> None:
+    accepted = await intake.submit(a_request(cluster))
+    created = cluster.get(accepted.name)
+    assert created is not None
+    worker.start(created)
+    worker.finish(created)
+    cluster.until_phase(accepted.name, "Succeeded")
+    run = await ledger.execute(ops.GetRun(run_id=accepted.run_id))
+    assert run is not None
+    assert (await intake.delete(run, Cancellation(by="rest"))).gone
+    assert names(cluster) == []
+
+
+async def test_a_run_at_work_is_stopped_and_gone_with_its_resource(
+    cluster: Cluster, intake: KubernetesIntake, worker: HandWorker, ledger: AsyncRedisLedger
+) -> None:
+    accepted = await intake.submit(a_request(cluster))
+    created = cluster.get(accepted.name)
+    assert created is not None
+    worker.start(created)
+    run = await ledger.execute(ops.GetRun(run_id=accepted.run_id))
+    assert run is not None
+    left = await intake.delete(run, Cancellation(by="ann", reason="deleted"))
+    assert left.cancellation is not None
+    assert not left.gone
+    assert names(cluster) == []
+    worker.die(created)
+
+    async def is_projected() -> bool:
+        unshown = await ledger.execute(ops.ListUnprojected(limit=1000))
+        return accepted.run_id not in unshown
+
+    await wait_until_async(is_projected, 30)
+    after = await ledger.execute(ops.GetRun(run_id=accepted.run_id))
+    assert after is not None
+    assert after.gone
+
+
+async def test_a_run_whose_resource_cannot_be_deleted_stays_as_it_is(
+    cluster: Cluster,
+    intake: KubernetesIntake,
+    ledger: AsyncRedisLedger,
+    shared_servers: SharedServers,
+) -> None:
+    accepted = await intake.submit(a_request(cluster))
+    run = await ledger.execute(ops.GetRun(run_id=accepted.run_id))
+    assert run is not None
+    session = KubernetesSession(Connection(server="http://127.0.0.1:9", token=Token()))
+    lonely = an_intake(TaskRuns(session), ledger, shared_servers.get(VALKEY).url)
+    with pytest.raises(IntakeUnavailable, match="did not answer"):
+        await lonely.delete(run, Cancellation(by="rest"))
+    await session.close()
+    found = await ledger.execute(ops.GetRun(run_id=accepted.run_id))
+    assert found is not None
+    assert (found.deleted, found.cancellation) == (False, None)

@@ -43,6 +43,7 @@ def test_the_routes_are_these(document: dict[str, Any]) -> None:
         f"GET {runs}",
         f"GET {runs}/{{run_id}}",
         f"PATCH {runs}/{{run_id}}",
+        f"DELETE {runs}/{{run_id}}",
         f"GET {runs}/{{run_id}}/result",
         f"POST {runs}/{{run_id}}:cancel",
         f"POST {locks}/{{key}}:release",

@@ -19,7 +19,12 @@ from singletrack.adapters.kubernetes.errors import (
     NotFound,
 )
 from singletrack.adapters.kubernetes.taskruns import TaskRuns
-from singletrack.adapters.ledger_intake import CachedCatalogue, previewed, prioritised
+from singletrack.adapters.ledger_intake import (
+    CachedCatalogue,
+    performed,
+    previewed,
+    prioritised,
+)
 from singletrack.admission import Defaults, RunRequest, check_parameters, resolve
 from singletrack.broker import Broker
 from singletrack.catalogue import CatalogueEntry
@@ -32,13 +37,13 @@ from singletrack.errors import (
     InvalidParameters,
     LedgerError,
     RunConflict,
-    RunNotFound,
 )
 from singletrack.intake import Accepted, refused
 from singletrack.ledger import AsyncLedger
 from singletrack.lifecycle import NOT_STARTED, VIEWS, State
 from singletrack.operations import (
     Cancel,
+    Delete,
     Forecast,
     GetLock,
     GetRun,
@@ -122,11 +127,23 @@ class KubernetesIntake:
             # Gone, or cancelled meanwhile, or out of reach: the ledger's durable word counts.
             with suppress(KubernetesError):
                 await self._taskruns.ask_to_stop(spec.namespace, spec.name, run.run_id, field)
-        await self._ledger.execute_durably(Cancel(run_id=run.run_id, cancellation=cancellation))
-        after = await self._ledger.execute(GetRun(run_id=run.run_id))
-        if after is None:
-            raise RunNotFound(f"no run has the id {run.run_id!r}")
-        return after
+        return await performed(self._ledger, Cancel(run_id=run.run_id, cancellation=cancellation))
+
+    async def delete(self, run: Run, cancellation: Cancellation) -> Run:
+        """Take a run out of sight; see `singletrack.intake.Intake`.
+
+        The TaskRun goes first: should this process die then, the operator takes that for a cancel.
+
+        Raises:
+            RunNotFound: its record has been forgotten in the meantime.
+        """
+        spec = run.spec
+        try:
+            if spec.name:
+                await self._taskruns.delete(spec.namespace, spec.name, run.run_id)
+        except KubernetesError as error:
+            raise IntakeUnavailable(str(error)) from error
+        return await performed(self._ledger, Delete(run_id=run.run_id, cancellation=cancellation))
 
     async def _probe(self, resolved: RunSpec) -> None:
         """Refuse now what the ledger would refuse, before there is a resource."""

@@ -209,6 +209,13 @@ class Book:
         self.changes.append(record.run.run_id)
         if record.run.spec.name:
             record.unshown = len(self.changes)
+        if record.run.gone:
+            self.drop_latest(record)
+
+    def drop_latest(self, record: Record) -> None:
+        """Let it not be the run its namespace's users will ask for next."""
+        if self.latest.get(record.run.spec.namespace) == record.run.run_id:
+            del self.latest[record.run.spec.namespace]
 
     def opens_at(self, record: Record) -> int:
         """From when on a READY run may be started: now, or after the pause before an attempt."""

@@ -130,8 +130,7 @@ def forget(book: Book, op: ops.Forget) -> bool:
         return False
     del book.records[op.run_id]
     book.celery.forget(book.now)
-    if book.latest.get(record.run.spec.namespace) == op.run_id:
-        del book.latest[record.run.spec.namespace]
+    book.drop_latest(record)
     return True
 
 

@@ -37,6 +37,7 @@ HANDLERS: dict[type, Callable[[Book, Any], Any]] = {
     ops.NotStarted: running.not_started,
     ops.ChildGone: running.child_gone,
     ops.Cancel: running.cancel,
+    ops.Delete: running.delete,
     ops.Prioritise: running.prioritise,
     ops.Renew: keeping.renew,
     ops.AgentGone: keeping.agent_gone,

@@ -15,11 +15,13 @@ from singletrack.run import Run
 
 def get_run(book: Book, op: ops.GetRun) -> Run | None:
     record = book.find(op.run_id)
-    return record.run if record else None
+    if record is None:
+        return None
+    return _husk(record.run) if record.run.gone else record.run
 
 
 def list_runs(book: Book, op: ops.ListRuns) -> tuple[Run, ...]:
-    runs = [record.run for record in book.records.values()]
+    runs = [record.run for record in book.records.values() if not record.run.gone]
     found = [
         run
         for run in runs
@@ -29,6 +31,12 @@ def list_runs(book: Book, op: ops.ListRuns) -> tuple[Run, ...]:
     return tuple(_without_large_fields(run) for run in found[: op.limit])
 
 
+def _husk(run: Run) -> Run:
+    spec = replace(run.spec, args=(), kwargs={})
+    failure = replace(run.failure, message="", traceback="") if run.failure else None
+    return replace(run, spec=spec, result=None, failure=failure, progress=None)
+
+
 def _without_large_fields(run: Run) -> Run:
     spec = replace(run.spec, args=(), kwargs={}, envelope="")
     failure = replace(run.failure, traceback="") if run.failure else None
@@ -36,7 +44,8 @@ def _without_large_fields(run: Run) -> Run:
 
 
 def list_namespaces(book: Book, _op: ops.ListNamespaces) -> tuple[str, ...]:
-    return tuple({record.run.spec.namespace for record in book.records.values()})
+    listed = (record for record in book.records.values() if not record.run.gone)
+    return tuple({record.run.spec.namespace for record in listed})
 
 
 def latest_run(book: Book, op: ops.LatestRun) -> str | None:

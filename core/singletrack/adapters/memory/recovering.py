@@ -55,6 +55,8 @@ def bless(book: Book, op: ops.Bless) -> bool:
             book.change(record, provisional=False)
             book.counters.finished(record.run.spec.task, record.run.state)
             book.celery.ended(record.run, book.now)
+            if record.run.gone:
+                book.drop_latest(record)
     for record in book.in_state(State.READY):
         record.due_at = book.opens_at(record)
     for lock in {record.run.spec.lock for record in book.in_state(State.QUEUED)}:

@@ -20,7 +20,7 @@ from singletrack.operations import (
     StartReply,
     Verdict,
 )
-from singletrack.run import RunSpec
+from singletrack.run import Cancellation, RunSpec
 
 FRUITLESS_CLAIMS = 20
 
@@ -162,14 +162,33 @@ def cancel(book: Book, op: ops.Cancel) -> EndReply:
     record = book.find(op.run_id)
     if record is None:
         return EndReply(verdict=Verdict.UNKNOWN)
-    asked = record.run.cancellation
-    if not record.run.terminal and op.cancellation.is_harder_than(asked):
-        book.change(record, cancellation=op.cancellation.after(asked))
-        if record.run.state in WAITING:
-            book.end_cancelled(record)
-        else:
-            book.note(record)
+    _ask_to_stop(book, record, op.cancellation)
     return EndReply(verdict=Verdict.OK, state=record.run.state)
+
+
+def delete(book: Book, op: ops.Delete) -> EndReply:
+    record = book.find(op.run_id)
+    if record is None:
+        return EndReply(verdict=Verdict.UNKNOWN)
+    again = record.run.deleted
+    book.change(record, deleted=True)
+    if not record.run.terminal:
+        _ask_to_stop(book, record, op.cancellation)
+    elif not again:
+        book.note(record)
+        book.celery.told.pop(op.run_id, None)
+    return EndReply(verdict=Verdict.OK, state=record.run.state)
+
+
+def _ask_to_stop(book: Book, record: Record, wish: Cancellation) -> None:
+    asked = record.run.cancellation
+    if record.run.terminal or not wish.is_harder_than(asked):
+        return
+    book.change(record, cancellation=wish.after(asked))
+    if record.run.state in WAITING:
+        book.end_cancelled(record)
+    else:
+        book.note(record)
 
 
 def prioritise(book: Book, op: ops.Prioritise) -> EndReply:

@@ -63,7 +63,7 @@ def exit_of(ended: Failure | ops.ChildGone | ops.ConfirmDead | None) -> tuple[st
     return ended.exit.write() if ended and ended.exit else ("", "")
 
 
-def cancel(op: ops.Cancel) -> list[str]:
+def cancel(op: ops.Cancel | ops.Delete) -> list[str]:
     asked = op.cancellation
     return [op.run_id, asked.by, asked.reason, str(round(asked.grace_seconds * 1000))]
 

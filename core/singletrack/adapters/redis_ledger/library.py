@@ -24,6 +24,7 @@ _SHARED = (
     "telling.lua",
     "claiming.lua",
     "ending.lua",
+    "deleting.lua",
     "pausing.lua",
     "deciding.lua",
 )

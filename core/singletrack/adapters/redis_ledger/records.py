@@ -28,7 +28,7 @@ LIST_FIELDS = (
     "progress", "holder_id", "holder_name",
     "failure_reason", "failure_message", "failure_type", "exit_code", "exit_signal", "submitted_at",
     "ready_at", "started_at", "finished_at", "on_lost", "pod", "suspect_at", "provisional",
-    "retry", "not_before", "tells_celery",
+    "retry", "not_before", "tells_celery", "deleted",
 )  # fmt: skip
 
 Fields = Mapping[str, str]
@@ -86,6 +86,7 @@ def read_run(run_id: str, fields: Fields) -> Run:
         finished_at=_time(fields.get("finished_at")),
         not_before=_time(fields.get("not_before")),
         suspect_at=_time(fields.get("suspect_at")),
+        deleted=fields.get("deleted") == "1",
         provisional=fields.get("provisional") == "1",
     )
 

@@ -52,6 +52,7 @@ _TABLE: dict[type, tuple[Arguments, Decode]] = {
     ops.NotStarted: (arguments.claim_of, replies.end_reply),
     ops.ChildGone: (arguments.death, replies.end_reply),
     ops.Cancel: (arguments.cancel, replies.end_reply),
+    ops.Delete: (arguments.cancel, replies.end_reply),
     ops.Prioritise: (lambda op: [op.run_id, str(op.priority)], replies.end_reply),
     ops.Renew: (arguments.renew, replies.renew_reply),
     ops.AgentGone: (lambda op: [op.agent], replies.none),

@@ -17,6 +17,8 @@ register('bless', {}, function(args)
     local said = redis.call('HMGET', P .. 'run:' .. id, unpack(why))
     for i, field in ipairs(why) do r[field] = said[i] end
     tell_celery(r)
+    r.provisional = ''
+    if r.deleted ~= '' then hide(r) end
   end
   redis.call('DEL', P .. 'provisional')
   for _, id in ipairs(redis.call('ZRANGE', P .. 'due', 0, -1)) do

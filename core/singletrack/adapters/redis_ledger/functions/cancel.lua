@@ -1,21 +1,9 @@
--- cancel: ask a run to stop. Only a run nobody has claimed ends here; a claimed one keeps its lock
--- until its agent has seen the process tree dead. Of several wishes the first names who and why, and
--- the shortest grace counts.
+-- cancel: ask a run to stop (see `ask_to_stop`).
 -- ARGV  id, by, reason, grace in ms
 -- reply verdict, state
 register('cancel', { 'allow-oom' }, function(args)
   local r = fetch(args[1])
   if not r then return { 'UNKNOWN', '' } end
-  local first = r.cancel_by == ''
-  local harder = first or tonumber(args[4]) < number(r, 'cancel_grace_ms')
-  if not TRANSITIONS[r.state] or not harder then return { 'OK', r.state } end
-  if first then change(r, 'cancel_by', args[2], 'cancel_reason', args[3]) end
-  change(r, 'cancel_grace_ms', args[4])
-  if r.state == 'QUEUED' or r.state == 'READY' then
-    end_cancelled(r)
-  else
-    emit(r)
-    redis.call('PUBLISH', P .. 'wake', r.id)
-  end
+  if TRANSITIONS[r.state] then ask_to_stop(r, args[2], args[3], args[4]) end
   return { 'OK', r.state }
 end)

@@ -18,12 +18,6 @@ register('forget', { 'allow-oom' }, function(args)
   redis.call('DEL', P .. 'run:' .. r.id)
   redis.call('ZREM', P .. 'finished', r.id)
   redis.call('SREM', P .. 'provisional', r.id)
-  redis.call('ZREM', P .. 'runs:' .. r.namespace, r.id)
-  if redis.call('EXISTS', P .. 'runs:' .. r.namespace) == 0 then
-    redis.call('SREM', P .. 'namespaces', r.namespace)
-  end
-  if redis.call('HGET', P .. 'latest', r.namespace) == r.id then
-    redis.call('HDEL', P .. 'latest', r.namespace)
-  end
+  unlist(r)
   return 1
 end)

@@ -64,6 +64,7 @@ local CORE = {
   'start_deadline_ms', 'queue_timeout_ms', 'ttl_ms', 'attempt', 'claims', 'publications', 'nonce', 'token', 'lease_seq',
   'cancel_by', 'cancel_reason', 'cancel_grace_ms', 'submitted_at', 'ready_at', 'started_at',
   'on_lost', 'suspect_at', 'provisional', 'retry', 'not_before', 'retried', 'tells_celery',
+  'deleted',
 }
 
 -- The record's small fields, missing ones as ''; nil when there is no record.
@@ -107,6 +108,8 @@ local function save(r)
   r.unsaved = {}
 end
 
+local hide -- deleting.lua
+
 local function emit(r)
   change(r, 'revision', number(r, 'revision') + 1)
   save(r)
@@ -115,6 +118,7 @@ local function emit(r)
     local order = redis.call('HINCRBY', P .. 'meta', 'changes', 1)
     redis.call('ZADD', P .. 'unprojected', order, r.id)
   end
+  if r.deleted ~= '' then hide(r) end
 end
 
 -- Have a new record found by its namespace.
