@@ -140,6 +140,8 @@ def _without_identity(reply: Any) -> Any:
         reply = replace(reply, token=0)
     if isinstance(reply, ops.LockStatus | ops.LockSummary | ops.QueueStatus):
         return replace(reply, pause=_timeless(reply.pause))
+    if isinstance(reply, ops.Pauses):
+        return replace(reply, lock=_timeless(reply.lock), queue=_timeless(reply.queue))
     return reply
 
 
