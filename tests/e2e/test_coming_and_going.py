@@ -31,12 +31,12 @@ def layout(kit: Kit) -> Iterator[Layout]:
 
 
 def test_a_cluster_that_was_started_by_hand_stays_until_it_is_taken_down(layout: Layout) -> None:
-    before = _machine()
+    before = _machine(layout)
     assert _command(layout, "up").wait(300) == 0
     assert len(stopping.remains(layout)) > 5
     assert _command(layout, "down").wait(60) == 0
     assert stopping.remains(layout) == []
-    assert _machine() == before
+    assert _machine(layout) == before
 
 
 def test_a_number_in_use_is_refused_and_what_runs_there_goes_on(layout: Layout) -> None:
@@ -51,14 +51,14 @@ def test_a_number_in_use_is_refused_and_what_runs_there_goes_on(layout: Layout) 
 def test_a_start_that_was_killed_half_way_leaves_nothing_after_down(
     layout: Layout, moment: str
 ) -> None:
-    before = _machine()
+    before = _machine(layout)
     with _starting(layout) as starter:
         wait_until(lambda: _reached(layout, moment), timeout=120, what=moment)
         starter.kill()
     assert stopping.remains(layout) != []
     assert _command(layout, "down").wait(60) == 0
     assert stopping.remains(layout) == []
-    assert _machine() == before
+    assert _machine(layout) == before
 
 
 def test_a_start_that_is_interrupted_leaves_nothing_by_itself(layout: Layout) -> None:
@@ -111,10 +111,12 @@ def _command(layout: Layout, command: str, **options) -> subprocess.Popen[str]:
     return subprocess.Popen(words, env=environ, stdout=subprocess.DEVNULL, text=True, **options)
 
 
-def _machine() -> dict[str, str]:
-    """What a cluster could change for everybody else on this machine."""
-    rules = subprocess.run([path_of("iptables"), "--list-rules"], capture_output=True, check=True)
+def _machine(layout: Layout) -> dict[str, str]:
+    """What a cluster could change for everybody else on this machine, looked at in another way."""
+    tables = subprocess.run([path_of("iptables-save")], capture_output=True, text=True, check=True)
+    rules = [line for line in tables.stdout.splitlines() if not line.startswith(("#", ":"))]
+    groups = sorted(map(str, Path("/sys/fs/cgroup").glob(f"*/{layout.name}")))
     settings = {name: Path("/proc/sys", name).read_text() for name in WANTED_SETTINGS}
     places = ["/var/lib/kubelet", "/var/lib/cni", "/var/log/pods", "/var/log/containers"]
     there = {place: str(Path(place).exists()) for place in places}
-    return {**settings, **there, "rules": rules.stdout.decode()}
+    return {**settings, **there, "rules": "\n".join(rules), "groups": "\n".join(groups)}

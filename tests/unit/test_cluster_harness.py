@@ -71,7 +71,7 @@ def test_a_changed_program_of_a_pod_is_built_anew(tmp_path: Path) -> None:
 
 def test_all_that_is_missing_is_said_at_once_with_the_command_that_brings_it() -> None:
     system = {"unshare", "nsenter", "mount", "tar", "ip"}
-    there = {"conntrack", "iptables", "debootstrap", "buildah"}
+    there = {"conntrack", "iptables", "iptables-save", "debootstrap", "buildah"}
     packages = missing_packages(there | system, plugins=False)
     assert packages == ["containerd", "containernetworking-plugins", "runc"]
     root, install = sentences(root=False, packages=packages)
@@ -83,19 +83,16 @@ def test_nothing_is_said_where_nothing_is_missing() -> None:
     assert sentences(root=True, packages=[]) == []
 
 
-def test_control_groups_of_version_1_have_a_hierarchy_for_each_controller() -> None:
+def test_control_groups_of_both_versions_are_made_and_removed() -> None:
     mounts = (
+        "proc /proc proc rw 0 0\n"
         "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n"
         "cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n"
         "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n"
     )
     folder = Path("/sys/fs/cgroup")
-    assert control_groups.hierarchies(mounts) == [folder / "cpu", folder / "memory"]
-
-
-def test_control_groups_of_version_2_have_one() -> None:
-    mounts = "proc /proc proc rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n"
-    assert control_groups.hierarchies(mounts) == [Path("/sys/fs/cgroup")]
+    found = [folder / "cpu", folder / "memory", folder / "unified"]
+    assert control_groups.hierarchies(mounts) == found
 
 
 def test_the_base_comes_from_the_mirror_the_machine_uses() -> None:

@@ -1,7 +1,7 @@
 """The control groups below which a node keeps those of its pods: made before it, removed after it.
 
 The kernel does not take them away with the processes. Version 1 has a hierarchy for each
-controller, version 2 has one for all.
+controller, version 2 has one for all, and a machine may have both: runc makes folders in each.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ _CPUSETS = ("cpuset.cpus", "cpuset.mems")
 
 def hierarchies(mounts: str) -> list[Path]:
     """The roots to make a folder in, from the content of /proc/mounts."""
-    rows = [line.split() for line in mounts.splitlines()]
-    first = [Path(row[1]) for row in rows if row[2] == "cgroup"]
-    return first or [Path(row[1]) for row in rows if row[2] == "cgroup2"]
+    rows = (line.split() for line in mounts.splitlines())
+    return [Path(row[1]) for row in rows if row[2] in {"cgroup", "cgroup2"}]
 
 
 def make(name: str) -> None:

@@ -20,6 +20,7 @@ _PROGRAMS = {
     "ctr": "containerd",
     "runc": "runc",
     "iptables": "iptables",
+    "iptables-save": "iptables",
     "conntrack": "conntrack",
     "ip": "iproute2",
     "unshare": "util-linux",
