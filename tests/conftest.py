@@ -25,8 +25,10 @@ _FORGOTTEN = {"REDIS_URL", "KUBECONFIG", "PYTHONDONTWRITEBYTECODE"}
 # line the order stays random.
 _HANDED_OUT = (
     "conformance/test_ledger_machine.py",
-    "integration",
+    "integration/cli",
     "guide",
+    "chart",
+    "integration",
     "mutations",
     "conformance",
     "unit",

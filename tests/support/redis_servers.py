@@ -146,13 +146,16 @@ class RedisServer:
     def _end(self, with_signal: signal.Signals) -> None:
         if self._process is None:
             return
-        if self.alive:
-            self._process.send_signal(with_signal)
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(10)
+        for _ in range(10):
+            if self.alive:
+                self._process.send_signal(with_signal)
+            try:
+                self._process.wait(1)
+            except subprocess.TimeoutExpired:
+                continue  # a replica that writes its first append-only file refuses, and forgets it
+            return
+        self._process.kill()
+        self._process.wait(10)
 
 
 def binary(kind: str) -> Path:
