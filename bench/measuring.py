@@ -52,11 +52,13 @@ def server() -> Iterator[redis_servers.RedisServer]:
 
 
 @contextmanager
-def worker(module: str, slots: int, stamps: Path) -> Iterator[None]:
+def worker(
+    module: str, slots: int, stamps: Path, tasks: str = "singletrack_bench_tasks"
+) -> Iterator[None]:
     """A worker process of one peer; `module` holds its Celery app."""
     environment = os.environ | {
         "BENCH_STAMPS": str(stamps),
-        "SINGLETRACK_TASKS": "singletrack_bench_tasks",
+        "SINGLETRACK_TASKS": tasks,
         "PYTHONPATH": os.pathsep.join(
             [*(str(ROOT / name) for name in ("core", "worker", "bench")), *_path_given()]
         ),
