@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from singletrack_operator.workqueue import WorkQueue
 
@@ -24,6 +25,8 @@ class Health:
         self._answered_at = time.monotonic()
         self.served = False
         """The API server knows TaskRuns."""
+        self.watched: Callable[[], bool] = lambda: False
+        """Whether changes of TaskRuns are heard of."""
         self.stopping = False
         self.weaknesses: tuple[str, ...] = ()
         """What the ledger's server, as last seen, is not to be trusted for."""
@@ -60,6 +63,8 @@ class Health:
             wrong.append("the API server does not serve TaskRuns, or does not answer")
         elif "resync" not in self._succeeded_at:
             wrong.append("the TaskRuns and the ledger have not been compared yet")
+        elif not self.watched():
+            wrong.append("the TaskRuns are not watched, so changes of them are seen late")
         silence = time.monotonic() - self._answered_at
         if silence > _LONGEST_SILENCE_SECONDS:
             wrong.append(f"the API server has not answered for {silence:.0f} s")

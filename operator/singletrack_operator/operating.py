@@ -82,6 +82,7 @@ class Operator:
         self._workers_session = KubernetesSession(connection, self._observe, most_connections=0)
         self._confirmations = Confirmations(ledger, Pods(self._workers_session))
         self._watch = Watch(connection, self._deliver, self._observe)
+        self._health.watched = lambda: self._watch.watching
         self._resync = Resync(self._around)
         self._stopped, self._missed = asyncio.Event(), asyncio.Event()
         self.port = 0

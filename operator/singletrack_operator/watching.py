@@ -49,6 +49,8 @@ class Watch:
         self._stop_kopf: Callable[[], None] = lambda: None
         self._stopping = False
         self._listed = False
+        self.watching = False
+        """Whether all TaskRuns have been listed since the watch last began."""
         self._missed: Callable[[], None] = lambda: None
 
     async def run(self, restarted: Callable[[], None], missed: Callable[[], None]) -> None:
@@ -65,6 +67,7 @@ class Watch:
         pauses = iter(InfiniteJitter(1.0, _LONGEST_PAUSE_SECONDS))
         while not self._stopping:
             failure = await self._run_thread()
+            self.watching = False
             if self._stopping:
                 return
             restarted()
@@ -77,7 +80,7 @@ class Watch:
         if method == "GET" and status == _OK and _is_first_page(path):
             if self._listed:
                 self._missed()
-            self._listed = True
+            self._listed = self.watching = True
 
     def stop(self) -> None:
         """End the watch; `run` returns when it is over."""
@@ -112,6 +115,8 @@ class Watch:
             settings=_settings(),
             clusterwide=True,
             standalone=True,
+            # Kopf's own is the user's name, which in a container is often that of nobody.
+            identity="singletrack",  # type: ignore[arg-type] # its type is not public
             stop_flag=stop_flag,
         )
 

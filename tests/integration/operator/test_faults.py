@@ -265,3 +265,19 @@ def forget_everything(
     for key, value in (and_remember or {}).items():
         client.restore(key, 0, value)
     server.restart()
+
+
+def test_a_user_without_a_name_is_watched_for_as_well(
+    cluster: Cluster, worker: HandWorker, operator: OperatorProcess, tmp_path: Path
+) -> None:
+    """A container may run under any number; its system then knows no name for it."""
+    operator.stop()
+    (tmp_path / "sitecustomize.py").write_text(
+        "import pwd\ndef getpwuid(uid): raise KeyError(f'uid not found: {uid}')\n"
+        "pwd.getpwuid = getpwuid\n"
+    )
+    nameless = dict.fromkeys(("LOGNAME", "USER", "LNAME", "USERNAME"), "")
+    path = os.pathsep.join((str(tmp_path), operator.environment["PYTHONPATH"]))
+    operator.start(**nameless, PYTHONPATH=path)
+    worker.until_state(cluster.create(taskrun("seen")), State.READY)
+    operator.stop()

@@ -22,6 +22,7 @@ async def health(clock: list[float]) -> Health:
     """Of an operator that does its work."""
     found = Health(WorkQueue())
     found.served = True
+    found.watched = lambda: True
     found.succeeded("resync")
     assert found.ready() == []
     return found
@@ -45,4 +46,10 @@ async def test_a_silent_api_server_is_no_reason_to_start_the_process_again(
     clock[0] += 100
     health._beaten_at = clock[0]
     assert health.ready()
+    assert health.alive() == []
+
+
+async def test_who_hears_of_no_changes_is_not_ready(health: Health) -> None:
+    health.watched = lambda: False
+    assert health.ready() == ["the TaskRuns are not watched, so changes of them are seen late"]
     assert health.alive() == []
