@@ -12,6 +12,8 @@ from support.waiting import wait_until
 
 from singletrack import operations as ops
 from singletrack.lifecycle import State
+from singletrack.locks import OnLost
+from singletrack.pods import Pod
 from singletrack.policies import Policy
 from singletrack.run import Door
 
@@ -49,6 +51,25 @@ def test_a_run_goes_on_when_the_server_loses_everything(platform: Platform) -> N
         before.spec.door,
         before.spec.policy,
     )
+    assert_runs_go_on(platform)
+
+
+def test_a_run_that_holds_its_lock_says_in_which_pod_it_is_and_says_it_again(
+    platform: Platform,
+) -> None:
+    pod = Pod(namespace="shop", name="worker-1", uid="u1", node="n1")
+    platform.start_worker(
+        SINGLETRACK_POD_NAME=pod.name,
+        SINGLETRACK_POD_NAMESPACE=pod.namespace,
+        SINGLETRACK_POD_UID=pod.uid,
+        SINGLETRACK_NODE_NAME=pod.node,
+    )
+    run_id = platform.submit("count_to", {"to": 40, "name": "pod"}, on_lost=OnLost.HOLD)
+    wait_for_start(platform, run_id)
+    assert platform.run(run_id).pod == pod
+    flush(platform)
+    run = platform.wait_for_end(run_id, timeout=LONG)
+    assert (run.state, run.pod) == (State.SUCCEEDED, pod)
     assert_runs_go_on(platform)
 
 
