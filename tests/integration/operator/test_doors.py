@@ -32,6 +32,7 @@ from singletrack.adapters.redis_ledger import RedisLedger
 from singletrack.lifecycle import State
 from singletrack.locks import OnLost
 from singletrack.run import Run, RunSpec
+from singletrack_worker.headers import HEADERS
 
 pytestmark = [pytest.mark.redis, pytest.mark.kubernetes, pytest.mark.timeout(300)]
 
@@ -158,6 +159,12 @@ def is_told_of_its_soft_limit(doors: Doors, door: str, key: str, knob: Knob) -> 
     assert run.failure.reason == "SoftTimeout"
 
 
+def is_told(doors: Doors, door: str, key: str, knob: Knob) -> None:
+    run = doors.until_state(doors.send(door, key, knob), State.TIMED_OUT)
+    assert run.failure
+    assert run.failure.reason == "SoftTimeout"
+
+
 def goes_first(doors: Doors, door: str, key: str, knob: Knob) -> None:
     plain = doors.send(door, key)
     doors.until_state(plain, State.QUEUED)
@@ -218,6 +225,12 @@ KNOBS: dict[Effect, Knob] = {
         held=False,
         params=LONG,
     ),
+    is_told: Knob(
+        taskrun={"softTimeoutSeconds": 1},
+        headers={"singletrack_soft_timeout": 1},
+        held=False,
+        params=LONG,
+    ),
     goes_first: Knob(taskrun={"priority": 5}, headers={"singletrack_priority": 5}),
     is_one_too_many: Knob(taskrun=lock(maxQueue=1), headers={"singletrack_max_queue": 1}),
     is_skipped: Knob(taskrun=lock(policy="Skip"), headers={"singletrack_policy": "Skip"}),
@@ -242,6 +255,11 @@ def test_what_is_said_at_a_door_takes_effect_and_the_run(
     if knob.held:
         doors.hold(key)
     effect(doors, door, key, knob)
+
+
+def test_every_header_of_a_producer_is_tried_here() -> None:
+    tried = {header for knob in KNOBS.values() for header in knob.headers}
+    assert tried | {"singletrack_lock"} == set(HEADERS)
 
 
 # --- the stage ------------------------------------------------------------------------------------

@@ -121,13 +121,16 @@ class KubernetesIntake:
         Raises:
             RunNotFound: its record has been forgotten in the meantime.
         """
-        spec = run.spec
+        # The ledger first: the operator would pass the resource's word on as its own, and of two
+        # who ask, the first is named for ever.
+        wish = Cancel(run_id=run.run_id, cancellation=cancellation)
+        after, spec = await performed(self._ledger, wish), run.spec
         if spec.name and not run.terminal and cancellation.is_harder_than(run.cancellation):
             field = manifest.cancel_field(cancellation.after(run.cancellation))
             # Gone, or cancelled meanwhile, or out of reach: the ledger's durable word counts.
             with suppress(KubernetesError):
                 await self._taskruns.ask_to_stop(spec.namespace, spec.name, run.run_id, field)
-        return await performed(self._ledger, Cancel(run_id=run.run_id, cancellation=cancellation))
+        return after
 
     async def delete(self, run: Run, cancellation: Cancellation) -> Run:
         """Take a run out of sight; see `singletrack.intake.Intake`.
