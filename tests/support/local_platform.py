@@ -107,7 +107,7 @@ class Platform:
             )
         self.workers.append(process)
         wait_until(
-            lambda: process.poll() is not None or b" ready." in self._log(number), SOON, "a worker"
+            lambda: process.poll() is not None or b" ready." in self._log(number), 90.0, "a worker"
         )
         assert process.poll() is None, self._log(number).decode()
         return process
@@ -142,12 +142,8 @@ class Platform:
 
     def submit(self, task: str, params: dict[str, Any] | None = None, **changes: Any) -> str:
         """Submit as the REST door would, and answer the run's id."""
-        request = RunRequest(
-            run_id=str(uuid.uuid4()),
-            task=task,
-            params=params or {},
-            **{"door": Door.REST} | changes,
-        )
+        said = {"run_id": str(uuid.uuid4()), "door": Door.REST} | changes
+        request = RunRequest(task=task, params=params or {}, **said)
         found = self.ledger.execute(ops.ListTasks()).get(task)
         entry = CatalogueEntry.from_json(found) if found else None
         spec = resolve(request, entry, Defaults())

@@ -30,6 +30,8 @@ class Installed:
     gating: Gating
     own_backend: Any = None
     """The app's own `backend_cls`, where it says one beside its settings."""
+    own_control: Any = None
+    """The app's own `control_cls`."""
 
 
 def attach(app: Any, installed: Installed) -> None:

@@ -29,6 +29,7 @@ from singletrack_worker.attached import (
 from singletrack_worker.children import start_child
 from singletrack_worker.consuming import Consuming
 from singletrack_worker.gated_task import gate_task
+from singletrack_worker.ledger_control import CONTROL
 from singletrack_worker.main_process import MainProcess
 from singletrack_worker.own_backend import BACKEND
 from singletrack_worker.result_backend import ledger_backend_of
@@ -58,9 +59,12 @@ def install(app: Celery, gate: str = "declared", *, settings: Settings | None = 
             settings=settings or Settings(),
             gating=_gating(gate),
             own_backend=target.backend_cls,
+            own_control=target.control_cls,
         ),
     )
     target.backend_cls = BACKEND
+    target.control_cls = CONTROL
+    vars(target).pop("control", None)  # it keeps the one it has made
     target.steps["consumer"].add(Consuming)
     target.on_after_configure.connect(_find_broker, weak=False)
     target.on_after_finalize.connect(_gate_tasks, weak=False)

@@ -105,6 +105,12 @@ def expired() -> Outcome:
     return Outcome(state=State.CANCELLED, failure=failure)
 
 
+def revoked() -> Outcome:
+    """The end of a run that was revoked before its message came."""
+    failure = Failure(reason="Cancelled", message="revoked")
+    return Outcome(state=State.CANCELLED, failure=failure)
+
+
 def failed(reason: str, message: str, error_type: str = "", traceback: str = "") -> Outcome:
     """A failure with bounded texts."""
     return Outcome(

@@ -9,24 +9,26 @@ over. If the child dies before that, the ledger is asked, and the message put ba
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from billiard.exceptions import Terminated, WorkerLostError
 from celery import signals
 from celery.exceptions import Reject
-from celery.platforms import signals as signal_numbers
 from celery.worker import state
 from celery.worker.request import Request
 
 from singletrack.adapters.celery_broker import OURS
 from singletrack.errors import LedgerError, NotSupported
 from singletrack.failpoints import failpoint
+from singletrack.lifecycle import State
 from singletrack.operations import GetRun
 from singletrack.refusals import REFUSALS
 from singletrack_worker.attached import main_of
 from singletrack_worker.delivery import Delivery
 from singletrack_worker.direct import Message
+from singletrack_worker.revocation import Revocation
 
 if TYPE_CHECKING:
     from singletrack_worker.main_process import MainProcess
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _LOOK_AGAIN_SECONDS = 2.0
+_CANCEL_AGAIN_SECONDS = 0.1
 
 _JSON = {"application/json", "json"}
 
@@ -56,7 +59,7 @@ class GatedRequest(Request):
         super().__init__(*args, **options)
         self.delivery = Delivery.new(self.id)
         self.delivery.put_into(self.request_dict)
-        self._settled = self._told_revoked = False
+        self._settled = self._told_revoked = self._is_over = False
         # Celery's own class is made below this one and its `on_success` calls no other.
         self._celerys_on_success = self.on_success
         self.on_success = self._succeeded  # type: ignore[method-assign]
@@ -66,9 +69,12 @@ class GatedRequest(Request):
         """Celery asks right before it hands a request to the pool, and on receipt of one that may
         expire. An error here would restart the consumer for ever.
         """
-        if self.expires is not None and self._describe().seconds_left == 0:
+        expired = self.expires is not None and self._describe().seconds_left == 0
+        if expired:
             self._end_here(self.main_process.refusing.expire)
         if super().revoked():
+            if not expired:
+                self._end_here(self.main_process.refusing.revoke)
             self._over()
             return True
         refusal = self._refusal()
@@ -81,16 +87,34 @@ class GatedRequest(Request):
         self.time_limits = self.main_process.no_time_limits
         return False
 
-    def tell_revoked(self, signal: str) -> None:
+    def terminate(self, pool: Any, signal: Any = None) -> None:
+        """Celery would kill the child here, whichever run it executes by now.
+
+        A run that is not recorded yet, because its child is at the gate, is cancelled soon after.
+        """
+        if self._is_over:
+            return
+        asked = Revocation.of(True, signal)  # noqa: FBT003 - Celery's words
+        runtime = self.main_process.runtime
+        try:
+            run = asked.perform(runtime.ledger, self.id, runtime.settings.run.cancel_grace_seconds)
+        except LedgerError as error:
+            log.warning("revoke_failed", run=self.id, error=str(error))
+            run = None
+        if run is None:
+            self.main_process.later(_CANCEL_AGAIN_SECONDS, partial(self.terminate, pool, signal))
+        elif run.state is State.RUNNING:
+            self.tell_revoked(asked.signal)
+
+    def tell_revoked(self, signal: int) -> None:
         """Tell the project, as Celery's own revoke does, that a started run is being stopped."""
         if self._told_revoked:
             return
         self._told_revoked = True
         this: Any = self
-        number = signal_numbers.signum(signal or "TERM")
-        this.send_event("task-revoked", terminated=True, signum=number, expired=False)
+        this.send_event("task-revoked", terminated=True, signum=signal, expired=False)
         signals.task_revoked.send(
-            self.task, request=this._context, terminated=True, signum=number, expired=False
+            self.task, request=this._context, terminated=True, signum=signal, expired=False
         )
 
     def on_accepted(self, pid: Any, time_accepted: float) -> None:
@@ -131,6 +155,7 @@ class GatedRequest(Request):
         return super().on_failure(exc_info, *args, **options)
 
     def _over(self) -> None:
+        self._is_over = True
         self.main_process.forget(self)
         # What `__init__` has tied would keep this object until the garbage collector comes by.
         del self.on_success, self._celerys_on_success

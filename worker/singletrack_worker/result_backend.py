@@ -79,11 +79,11 @@ class LedgerBackend(BaseBackend):
 
     def find(self, task_id: str) -> dict[str, Any] | None:
         """What the ledger knows, in Celery's words; None if it has no record."""
-        run = self._ledger.execute(GetRun(run_id=task_id))
+        run = self.ledger.execute(GetRun(run_id=task_id))
         if run is None or run.gone:
             return None
         other = joined_id(run)
-        joined = self._ledger.execute(GetRun(run_id=other)) if other else None
+        joined = self.ledger.execute(GetRun(run_id=other)) if other else None
         return self._meta(outcome_of(run, joined)) | {"task_id": task_id}
 
     def get_state(self, task_id: str) -> str:
@@ -157,7 +157,8 @@ class LedgerBackend(BaseBackend):
         return {"task_id": task_id, "status": states.PENDING, "result": None, "traceback": None}
 
     @cached_property
-    def _ledger(self) -> RedisLedger:
+    def ledger(self) -> RedisLedger:
+        """The ledger of this app's runs."""
         installed = installed_in(self.app)
         settings = installed.settings if installed else Settings()
         return RedisLedger.from_settings(settings.ledger)

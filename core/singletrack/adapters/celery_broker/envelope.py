@@ -25,6 +25,7 @@ OURS = "singletrack"
 
 _PERSISTENT = 2
 _SHOWN = ("argsrepr", "kwargsrepr", "origin")
+_STAMPS = {"stamped_headers": list, "stamps": dict}
 _DEFAULT_PORT = 6379
 
 
@@ -37,7 +38,8 @@ def make_envelope(
     """The text kombu's Redis transport would push for this run.
 
     `expires` is the producer's: the time after which Celery drops the message. `said` are the
-    headers of its message; those that show the arguments and the origin are taken over.
+    headers of its message; those that show the arguments and the origin are taken over, and the
+    stamps by which Celery revokes.
     """
     amqp: Any = app.amqp  # celery-types wants a tuple where Celery's own publish passes a list
     message = amqp.as_task_v2(
@@ -56,7 +58,7 @@ def make_envelope(
             "body": base64.b64encode(text).decode(),
             "content-encoding": encoding,
             "content-type": content_type,
-            "headers": {**message.headers, OURS: to_header(spec)},
+            "headers": {**message.headers, **_stamps(said), OURS: to_header(spec)},
             "properties": {
                 **message.properties,
                 "delivery_mode": _PERSISTENT,
@@ -65,8 +67,13 @@ def make_envelope(
                 "body_encoding": "base64",
                 "delivery_tag": str(uuid.uuid4()),
             },
-        }
+        },
+        default=str,  # AMQP's headers may hold more than JSON has forms for
     )
+
+
+def _stamps(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: said[name] for name, kind in _STAMPS.items() if isinstance(said.get(name), kind)}
 
 
 def shares_server(broker_url: str, ledger_url: str) -> bool:
