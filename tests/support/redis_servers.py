@@ -69,7 +69,7 @@ class RedisServer:
         self.password = secrets.token_urlsafe(16)
         self.port = 0
         self.settings = SETTINGS | {name.replace("_", "-"): v for name, v in settings.items()}
-        self._binary = binary(kind)
+        self.program = binary(kind)
         self._clients: list[redis.Redis] = []
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -131,7 +131,7 @@ class RedisServer:
         # Should the test run itself be killed, the server goes with it.
         guard = [found, "--pdeathsig", "KILL"] if (found := shutil.which("setpriv")) else []
         self._process = subprocess.Popen(
-            [*guard, str(self._binary), str(config)],
+            [*guard, str(self.program), str(config)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -229,7 +229,7 @@ class ServerStatus:
 
     @property
     def blessed(self) -> bool:
-        return self.server_id == self.blessed_id
+        return self.server_id != "" and self.server_id == self.blessed_id
 
     @property
     def withdrawn(self) -> bool:

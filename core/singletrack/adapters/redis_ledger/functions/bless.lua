@@ -1,9 +1,9 @@
 -- bless: declare the server complete: claims may be served again. Every READY run becomes due, and
 -- what was LOST provisionally is lost for good.
 -- ARGV  server identity, token floor
--- reply 1, or 0 when the server has restarted since
+-- reply 1, or 0 when the server has restarted since, or does not say who it is
 register('bless', {}, function(args)
-  if server_id() ~= args[1] then return 0 end
+  if args[1] == '' or server_id() ~= args[1] then return 0 end
   raise_token(args[2])
   if not is_blessed() then
     redis.call('HSET', P .. 'meta', 'blessed', args[1], 'blessed_at', int(micros()))
