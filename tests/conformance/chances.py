@@ -22,6 +22,9 @@ RETRIES = (
     Retry(limit=1, initial_seconds=86_400, max_seconds=86_400),
 )
 
+#: More than can pass in an example.
+KEPT_SECONDS = 10_000_000.0
+
 requests = st.fixed_dictionaries(
     {
         "lock": st.sampled_from(LOCKS),
@@ -34,7 +37,7 @@ requests = st.fixed_dictionaries(
         "task": st.sampled_from(["registered", "unheard-of"]),
         "start_deadline_seconds": st.sampled_from([300.0, 0.0]),
         "queue_timeout_seconds": st.sampled_from([None, 0.0]),
-        "ttl_seconds": st.sampled_from([86400.0, 0.0]),
+        "ttl_seconds": st.sampled_from([KEPT_SECONDS, 86400.0, 0.0]),
         "on_lost": st.sampled_from([OnLost.RELEASE, OnLost.HOLD]),
         "retry": st.sampled_from(RETRIES),
         "tells_celery": st.booleans(),
@@ -51,10 +54,14 @@ WEIGHTS = {
     "pause": 2, "resume": 3,
     "expire": 2, "confirm_dead": 1, "release": 1, "settle": 1,
     "expire_wait": 1, "published": 1, "show": 2, "forget": 2, "promote": 1,
+    "pass_time": 2,
     "replicate": 2, "fail_over": 2, "restart": 1, "wipe": 2, "unbless": 1, "bless": 3,
 }
 # fmt: on
 ACTIONS = [name for name, weight in WEIGHTS.items() for _ in range(weight)]
+
+#: Seconds: within a publication's patience and beyond it, a deadline, an hour, more than a day.
+PASSING = (1, 15, 60, 300, 3_600, 100_000)
 
 #: What an action needs to have an effect, and what is done first where there is no such run.
 NEEDS = {

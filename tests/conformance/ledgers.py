@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
@@ -15,12 +15,13 @@ from support.redis_servers import REDIS, VALKEY, RedisServer
 
 from singletrack import operations as ops
 from singletrack.adapters.memory import MemoryLedger
-from singletrack.adapters.redis_ledger import Keys, RedisLedger, library, wire
+from singletrack.adapters.memory.ledger import system_micros
+from singletrack.adapters.redis_ledger import Keys, RedisLedger
 from singletrack.ledger import Ledger
 from singletrack.lifecycle import State
 from singletrack.operations import Grant, Operation, Verdict
 from singletrack.run import Cancellation, Failure, Outcome, Run, RunSpec
-from singletrack.settings import LedgerSettings
+from singletrack.settings import Durability, LedgerSettings
 
 R = TypeVar("R")
 
@@ -32,6 +33,8 @@ ADAPTERS = [
     pytest.param(VALKEY, marks=pytest.mark.redis),
     pytest.param(REDIS, marks=pytest.mark.redis),
 ]
+
+PATIENCE_SECONDS = 60.0
 
 LOCK = "default/reports"
 WORKER = "worker-1"
@@ -190,8 +193,8 @@ class LedgerUnderTest(ABC):
 
 
 class InMemory(LedgerUnderTest):
-    def __init__(self, queue: str) -> None:
-        self.memory = MemoryLedger(blessed=False)
+    def __init__(self, queue: str, micros: Callable[[], int] = system_micros) -> None:
+        self.memory = MemoryLedger(micros=micros, blessed=False)
         super().__init__(self.memory, queue)
 
     def snapshot(self) -> Any:
@@ -225,25 +228,23 @@ class OnServer(LedgerUnderTest):
     The server stays up: a restart is shown to the functions as a blessing of another server.
     """
 
-    def __init__(self, server: RedisServer, prefix: str) -> None:
+    def __init__(
+        self, server: RedisServer, prefix: str, durability: Durability = Durability.STRICT
+    ) -> None:
         self.keys = Keys(prefix)
-        self.client = server.client()
-        self._binary: Any = server.client(decode_responses=False)
-        self._reader: Any = server.client(protocol=2)
+        # A busy machine is no lost server.
+        self.client = server.client(socket_timeout=PATIENCE_SECONDS)
+        self._binary: Any = server.client(socket_timeout=PATIENCE_SECONDS, decode_responses=False)
         ledger = RedisLedger.from_settings(
-            LedgerSettings(redis_url=server.url, key_prefix=prefix, ledger_timeout_seconds=10)
+            LedgerSettings(
+                redis_url=server.url,
+                key_prefix=prefix,
+                ledger_timeout_seconds=PATIENCE_SECONDS,
+                durability=durability,
+            )
         )
         ledger.prepare()
         super().__init__(ledger, queue=f"queue-{prefix}")
-
-    def read(self, operations: Sequence[Operation[Any]]) -> list[Any]:
-        """The functions' answers to operations that change nothing, in one round trip."""
-        calls = [wire.encode(operation) for operation in operations]
-        pipeline = self._reader.pipeline(transaction=False)
-        for call in calls:
-            name = library.function_name(call.function)
-            pipeline.execute_command("FCALL", name, "1", self.keys.meta, *call.arguments)
-        return [call.decode(reply) for call, reply in zip(calls, pipeline.execute(), strict=True)]
 
     def snapshot(self) -> Any:
         return {key: self._binary.dump(key) for key in self._names()}
@@ -270,20 +271,6 @@ class OnServer(LedgerUnderTest):
         key = f"celery-task-meta-{run_id}"
         text = self.client.get(key)
         return (str(text), self.client.pttl(key)) if text else None
-
-    def told_of(self, run_ids: Sequence[str]) -> list[dict[str, Any] | None]:
-        """The same as `told` of each, in one round trip."""
-        if not run_ids:
-            return []
-        texts = self.client.mget([f"celery-task-meta-{run_id}" for run_id in run_ids])
-        return [json.loads(str(text)) if text else None for text in texts]
-
-    def outbox(self) -> list[str]:
-        """The runs somebody will look at to publish them, now, later, or after a pause."""
-        both = self.client.pipeline(transaction=False)
-        for name in ("due", f"parked:{self.queue}"):
-            both.zrange(self.keys.base + name, 0, -1)
-        return [str(run_id) for found in both.execute() for run_id in found]
 
     def close(self) -> None:
         self._forget_everything()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conformance.forecasts import came_true, concerned
+from conformance.forecasts import Told
 from conformance.ledgers import LOCK, LedgerUnderTest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,6 +15,11 @@ from singletrack.errors import Holder
 from singletrack.lifecycle import State
 from singletrack.operations import Forecast, Verdict
 from singletrack.policies import Decision, LockView, Policy, Refusal, decide
+from singletrack.run import Run
+
+
+def records(ledger: LedgerUnderTest) -> dict[str, Run]:
+    return {run.run_id: run for run in ledger.execute(ops.ListRuns(namespace="default"))}
 
 
 def preview(ledger: LedgerUnderTest, run_id: str = "new", **changes: Any) -> Forecast:
@@ -165,7 +170,9 @@ def test_what_is_told_is_what_decide_says_and_what_submit_then_does(
         paused=paused,
         waiting=len(lock.waiting),
     )
-    before = concerned(spec, ledger)
+    before = records(ledger)
     forecast = ledger.execute(ops.Preview(spec=spec))
     assert forecast.decision is decide(spec.policy, view, max_queue=spec.max_queue)
-    came_true(forecast, spec, before, ledger.execute(ops.Submit(spec=spec)), ledger)
+    done = ledger.execute(ops.Submit(spec=spec))
+    told = Told(spec=spec, forecast=forecast, before=before, done=done)
+    told.came_true(records(ledger), ledger.lock(spec.lock).waiting)

@@ -1,52 +1,60 @@
 """Two ledgers that must not differ: the memory ledger and the functions on a real server.
 
-Every operation goes to both. What cannot be equal is left out of the comparison: when something
-happened (only whether), how long it took, the identity of the server, sequence numbers, and orders
-that depend on milliseconds. Tokens are made equal by a floor far above any clock.
+Every operation goes to both, at the same moment of one clock, which moves when it is told to. So
+answers and records must be equal to the microsecond, however long anything takes. What is left out
+is the identity of the server, and the order of what has none.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from conformance.ledgers import InMemory, OnServer
+from conformance.ledgers import PATIENCE_SECONDS, InMemory, OnServer
+from support import server_clock
+from support.redis_servers import RedisServer
 
 from singletrack import operations as ops
+from singletrack.adapters.redis_ledger import library, wire
 from singletrack.errors import LedgerRefused
 from singletrack.operations import Operation
-from singletrack.run import Run
+from singletrack.settings import Durability
 
 R = TypeVar("R")
 
-#: Above the clock of any server for a century, below what a double holds exactly.
-TOKEN_FLOOR = 4_000_000_000_000_000
+#: When every example begins, in microseconds.
+DAWN = 1_800_000_000_000_000
+STEP = 1_234
 
-_SOMETIME = datetime(2000, 1, 1, tzinfo=UTC)
-_UNORDERED = (
-    ops.ListDue,
-    ops.ListLeases,
-    ops.ListOverdue,
-    ops.ListForgettable,
-    ops.ListWaitingLocks,
-)
+_UNORDERED = (ops.ListLeases, ops.ListWaitingLocks)
 
 
 class Twins:
     """Performs operations on both ledgers and insists on equal answers."""
 
-    def __init__(self, memory: InMemory, server: OnServer) -> None:
-        self.memory = memory
-        self.server = server
-        self.highest_token = TOKEN_FLOOR
+    def __init__(self, server: RedisServer, prefix: str) -> None:
+        self.micros = DAWN
+        self.memory = InMemory(f"queue-{prefix}", micros=lambda: self.micros)
+        self.server = OnServer(server, prefix, Durability.RELAXED)
+        self.highest_token = 0
+        self._clock = f"clock-of-{prefix}"
+        self._reader: Any = server.client(protocol=2, socket_timeout=PATIENCE_SECONDS)
+        server_clock.held(self._reader, self._clock)
+        self.pass_time(0)
 
     def begin_again(self) -> None:
-        """Empty, blessed, with the first token still to come."""
+        """Empty, blessed, at dawn."""
+        self.pass_time(DAWN - self.micros)
         self.wipe()
-        self.highest_token = TOKEN_FLOOR
+        self.highest_token = 0
         self.bless()
+
+    def pass_time(self, micros: int) -> None:
+        """Let it be later for both."""
+        self.micros += micros
+        self._reader.set(self._clock, self.micros)
 
     def execute(self, operation: Operation[R]) -> R:
         expected, reply = self._perform(operation)
@@ -54,18 +62,31 @@ class Twins:
         self._note_token(reply)
         return reply
 
-    def read(self, operations: Sequence[Operation[Any]]) -> dict[Operation[Any], Any]:
-        """The answers to operations that change nothing, from the server in one round trip."""
-        replies = dict(zip(operations, self.server.read(operations), strict=True))
+    def read(
+        self, operations: Sequence[Operation[Any]], told: Sequence[str]
+    ) -> tuple[dict[Operation[Any], Any], list[str]]:
+        """The answers to operations that change nothing, and the runs somebody will look at to
+        publish them, now, later, or after a pause. Then it is a little later.
+
+        Of the runs in `told`, what Celery's clients find must be equal too.
+        """
+        calls = [wire.encode(operation) for operation in operations]
+        pipeline = self._reader.pipeline(transaction=False)
+        for call in calls:
+            name = library.function_name(call.function)
+            pipeline.execute_command("FCALL", name, "1", self.server.keys.meta, *call.arguments)
+        for name in ("due", f"parked:{self.server.queue}"):
+            pipeline.zrange(self.server.keys.base + name, 0, -1)
+        pipeline.mget(["no-run", *(f"celery-task-meta-{run_id}" for run_id in told)])
+        pipeline.set(self._clock, self.micros + STEP)
+        *answers, due, parked, texts, _ = pipeline.execute()
+        decoded = [call.decode(answer) for call, answer in zip(calls, answers, strict=True)]
+        replies = dict(zip(operations, decoded, strict=True))
         for operation, reply in replies.items():
             _insist(operation, self.memory.execute(operation), reply)
-        return replies
-
-    def compare_told(self, run_ids: Sequence[str]) -> None:
-        """Insist on equal ends under Celery's result keys of these runs."""
-        expected = [_undated(self.memory.told(run_id)) for run_id in run_ids]
-        found = [_undated(told) for told in self.server.told_of(run_ids)]
-        assert found == expected, f"told of {run_ids}\nmemory: {expected}\nserver: {found}"
+        self._insist_on_told(dict(zip(told, texts[1:], strict=True)))
+        self.micros += STEP
+        return replies, [*due, *parked]
 
     def bless(self) -> None:
         """As upkeep does once every agent has reported the highest token it saw."""
@@ -93,6 +114,11 @@ class Twins:
         self.memory.close()
         self.server.close()
 
+    def _insist_on_told(self, texts: Mapping[str, str | None]) -> None:
+        for run_id, text in texts.items():
+            expected, found = self.memory.told(run_id), json.loads(text) if text else None
+            assert found == expected, f"{run_id}\nmemory told: {expected}\nserver told: {found}"
+
     def _perform(self, operation: Operation[R]) -> tuple[Any, Any]:
         return _attempt(self.memory, operation), _attempt(self.server, operation)
 
@@ -119,12 +145,8 @@ def _attempt(ledger: InMemory | OnServer, operation: Operation[Any]) -> Any:
 
 def comparable(operation: Operation[Any], reply: Any) -> Any:
     """The part of an answer in which two ledgers must agree."""
-    if isinstance(reply, Run):
-        return timeless(reply)
     if isinstance(operation, _UNORDERED):
         return set(reply)
-    if isinstance(operation, ops.ListRuns):
-        return [timeless(run) for run in reply]
     if isinstance(operation, ops.ReadCounters):
         return counted(reply)
     return _without_identity(reply)
@@ -137,41 +159,10 @@ def _without_identity(reply: Any) -> Any:
         return replace(reply, server_id="")
     if isinstance(reply, ops.LockStatus | ops.LockSummary):
         # The token is that of the owner, as `Promise` checks, or of a past one.
-        reply = replace(reply, token=0)
-    if isinstance(reply, ops.LockStatus | ops.LockSummary | ops.QueueStatus):
-        return replace(reply, pause=_timeless(reply.pause))
-    if isinstance(reply, ops.Pauses):
-        return replace(reply, lock=_timeless(reply.lock), queue=_timeless(reply.queue))
+        return replace(reply, token=0)
     return reply
 
 
-def _undated(told: dict[str, Any] | None) -> dict[str, Any] | None:
-    return told and {**told, "date_done": bool(told["date_done"])}
-
-
-def timeless(run: Run) -> Run:
-    """A record with every time replaced by whether there is one, and no sequence number."""
-    return replace(
-        run,
-        sequence=0,
-        submitted_at=_SOMETIME,
-        ready_at=run.ready_at and _SOMETIME,
-        started_at=run.started_at and _SOMETIME,
-        finished_at=run.finished_at and _SOMETIME,
-        not_before=run.not_before and _SOMETIME,
-        suspect_at=run.suspect_at and _SOMETIME,
-    )
-
-
-def _timeless(pause: ops.Pause | None) -> ops.Pause | None:
-    return pause and replace(pause, since=_SOMETIME)
-
-
 def counted(counters: Mapping[str, float]) -> dict[str, float]:
-    """The counters that do not depend on how long things took."""
-    timed = ("_bucket|", "_sum|")
-    return {
-        name: value
-        for name, value in counters.items()
-        if value and not any(part in name for part in timed)
-    }
+    """What is not there counts as nothing; sums are sums of milliseconds."""
+    return {name: rounded for name, value in counters.items() if (rounded := round(value, 3))}
