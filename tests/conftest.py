@@ -15,7 +15,12 @@ from hypothesis import settings
 # Projects whose own tests run in processes of their own.
 collect_ignore = ["projects"]
 
-pytest_plugins = ["support.redis_servers", "support.local_platform", "support.producers"]
+pytest_plugins = [
+    "support.redis_servers",
+    "support.rabbitmq",
+    "support.local_platform",
+    "support.producers",
+]
 
 # Without the last, every process a test starts would compile its modules anew.
 _FORGOTTEN = {"REDIS_URL", "KUBECONFIG", "PYTHONDONTWRITEBYTECODE"}

@@ -56,7 +56,7 @@ SOON = 60.0  # a worker that starts on a busy machine takes its time
 class Platform:
     """The parts of one platform and what a test does with them."""
 
-    def __init__(self, server: RedisServer, folder: Path) -> None:
+    def __init__(self, server: RedisServer, folder: Path, **environment: str) -> None:
         self.server = server
         self.folder = folder
         self.task_log = folder / "tasks.log"
@@ -65,6 +65,7 @@ class Platform:
             "REDIS_URL": server.url,
             "SINGLETRACK_TASK_LOG": str(self.task_log),
             "SINGLETRACK_DEMO_SECONDS": "0.3",
+            **environment,
         }
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.environment.items():
@@ -148,7 +149,7 @@ class Platform:
         entry = CatalogueEntry.from_json(found) if found else None
         spec = resolve(request, entry, Defaults())
         spec = _with_envelope(spec, self.broker.envelope(spec))
-        self.ledger.execute(ops.Submit(spec=spec, push=True))
+        self.ledger.execute(ops.Submit(spec=spec, push=self.broker.in_ledger))
         self.submitted.append(spec.run_id)
         return spec.run_id
 

@@ -104,7 +104,7 @@ class RedisServer:
         """Start on the port it had, at first on a free one, and wait until it serves commands."""
         keep_port = self.port != 0
         for _ in range(5):
-            self.port = self.port if keep_port else _free_port()
+            self.port = self.port if keep_port else free_port()
             self._launch()
             wait_until(lambda: not self.alive or self._serves(), 30, f"{self.kind} to serve")
             if self.alive:
@@ -263,7 +263,7 @@ def _folder(tmp_path: Path) -> Path:
     return folder
 
 
-def _free_port() -> int:
+def free_port() -> int:
     while True:
         port = secrets.choice(PORTS)
         with socket.socket() as probe:

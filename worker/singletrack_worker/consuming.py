@@ -23,8 +23,9 @@ class Consuming(bootsteps.StartStopStep):
 
     def start(self, consumer: Any) -> None:
         """Called by Celery when it has connected."""
-        qos = consumer.task_consumer.channel.qos
-        qos.restore_unacked_once = outliving(qos.restore_unacked_once)
+        qos = getattr(consumer.task_consumer.channel, "qos", None)
+        if qos is not None:  # RabbitMQ itself puts back what a lost connection has not acknowledged
+            qos.restore_unacked_once = outliving(qos.restore_unacked_once)
 
     def register_with_event_loop(self, consumer: Any, hub: Any) -> None:
         """Called by Celery when its loop starts; after a lost connection it is a new loop."""
