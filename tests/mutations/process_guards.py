@@ -9,6 +9,7 @@ BLESSING = "core/singletrack/upkeep/blessing.py"
 CLIENT = "core/singletrack/adapters/redis_ledger/client.py"
 ASKING = "core/singletrack/adapters/redis_ledger/asking.py"
 GATE = "worker/singletrack_worker/gate.py"
+EXECUTE = "worker/singletrack_worker/execute.py"
 TABLE = "worker/singletrack_worker/agent/table.py"
 BINDINGS = "worker/singletrack_worker/agent/bindings.py"
 GUARDING = "worker/singletrack_worker/agent/guarding.py"
@@ -171,6 +172,21 @@ WATCHING = [
     ),
 ]
 
+THREADS = "integration/worker/test_left_threads.py"
+LEFT_BEHIND = [
+    guard(
+        "hold: no thread of the task outlives its lock",
+        *(EXECUTE, "threads is not None and not _threads() <= threads", "False"),
+        f"{THREADS}::test_a_thread_is_dead_before_the_next_run_starts",
+    ),
+    guard(
+        "hold: a child with such a thread is killed",
+        *(BINDINGS, "            self.doom(Cause.DIED)\n", "            pass\n"),
+        "unit/worker/agent/test_table.py"
+        "::TestBequeathing::test_the_child_may_give_its_answer_and_is_killed_then",
+    ),
+]
+
 NOT_CERTAIN = "unit/operator/test_deaths.py::test_it_is_not_certain"
 DEATHS_OF_PODS = [
     guard(
@@ -198,4 +214,12 @@ DEATHS_OF_PODS = [
     ),
 ]
 
-PROCESS_GUARDS = [*SWEEPS, *BLESSINGS, *DURABILITY, *BINDING, *WATCHING, *DEATHS_OF_PODS]
+PROCESS_GUARDS = [
+    *SWEEPS,
+    *BLESSINGS,
+    *DURABILITY,
+    *BINDING,
+    *WATCHING,
+    *LEFT_BEHIND,
+    *DEATHS_OF_PODS,
+]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any
 
@@ -45,6 +46,7 @@ Perform = Callable[[Grant], Any]
 
 _PAUSE_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 _PUT_BACK_SECONDS = 1.0
+_DYING_SECONDS = 0.05
 
 
 class Executor:
@@ -54,6 +56,7 @@ class Executor:
         self._runtime = runtime
         self._gate = gate
         self._interruptions = Interruptions(runtime.clock)
+        self._is_to_die = False
 
     def wrap(self, task: Any, trace: Trace) -> Trace:
         """Celery's tracer of a task, behind the gate."""
@@ -74,6 +77,8 @@ class Executor:
 
     def _run(self, delivery: Delivery, message: Message, task: Any, perform: Perform) -> Any:
         failpoint("executor.received")
+        if self._is_to_die:
+            return _put_back(_DYING_SECONDS)
         try:
             entry = self._gate.enter(delivery, message)
         except AgentError as error:  # the pool forks another child, which finds the next agent
@@ -82,15 +87,22 @@ class Executor:
         if entry.grant is None:
             return _ignored("the run was not started") if entry.recorded else _put_back()
         failpoint("executor.confirmed")
-        return self._perform_granted(entry.grant, task, perform)
+        threads = _threads() if entry.holds else None
+        return self._perform_granted(entry.grant, task, perform, threads)
 
-    def _perform_granted(self, grant: Grant, task: Any, perform: Perform) -> Any:
+    def _perform_granted(
+        self, grant: Grant, task: Any, perform: Perform, threads: AbstractSet[str] | None
+    ) -> Any:
+        """`threads` are those there were before, if none of the task's may outlive it."""
         answer, outcome = self._perform(grant, task, perform)
         failpoint("executor.returned")
         cause = self._leave(grant)
         failpoint("executor.swept")
         if cause and outcome.state is not State.SUCCEEDED:
             outcome = outcomes.stopped(cause)
+        if threads is not None and not _threads() <= threads:
+            self._bequeath(grant, outcome)
+            return answer
         recorded = self._finish(grant, outcome)
         failpoint("executor.finished")
         stopped_by_agent = cause or (self._interruptions.received and self._why(grant))
@@ -171,6 +183,23 @@ class Executor:
             failures += 1
         return None
 
+    def _bequeath(self, grant: Grant, outcome: Outcome) -> None:
+        """Threads of the task live on and only the end of this process ends them: have the agent
+        kill it, and tell the ledger afterwards how the run has ended.
+        """
+        text = write_outcome(outcome) or write_outcome(outcomes.not_handed_over())
+        log.warning("threads_left_behind", run=grant.run_id)
+        self._is_to_die = True
+        failures = 0
+        while True:
+            try:
+                return self._runtime.agent.bequeath(grant.nonce, text)
+            except AgentError as error:  # it, or main in its place, is about to kill this process
+                if not failures:
+                    log.warning("agent_unreachable", step="bequeath", error=str(error))
+            time.sleep(_PAUSE_SECONDS[min(failures, len(_PAUSE_SECONDS) - 1)])
+            failures += 1
+
     def _tell_leaving(self, grant: Grant) -> Cause | None:
         try:
             return self._runtime.agent.leaving(grant.nonce)
@@ -193,6 +222,11 @@ class Executor:
         return reply.verdict is Verdict.OK
 
 
+def _threads() -> frozenset[str]:
+    """The threads of this process, also those Python does not know of."""
+    return frozenset(os.listdir("/proc/self/task"))  # noqa: PTH208 - names are enough
+
+
 def _traced(trace: Trace, call: tuple[Any, ...], request: Any, grant: Grant) -> Any:
     """Celery's tracer, told which attempt it is: Celery counts retries from 0."""
     return trace(*call, {**request, "retries": grant.attempt - 1})
@@ -206,9 +240,9 @@ def _failure(error: Exception) -> Any:
     return _answer(states.FAILURE, error)
 
 
-def _put_back() -> Any:
+def _put_back(seconds: float = _PUT_BACK_SECONDS) -> Any:
     """Have main put the message back into its queue; not at once, for what has failed goes on."""
-    time.sleep(_PUT_BACK_SECONDS)
+    time.sleep(seconds)
     return _answer(states.REJECTED, Reject("the run could not be recorded", requeue=True))
 
 

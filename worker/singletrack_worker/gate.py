@@ -31,6 +31,7 @@ from singletrack.errors import (
     SingletrackError,
 )
 from singletrack.failpoints import failpoint
+from singletrack.locks import OnLost
 from singletrack.operations import EndReply, Grant, Operation, StartReply, Verdict
 from singletrack.run import RunSpec
 from singletrack.specification import write_spec
@@ -55,6 +56,8 @@ class Entry:
     grant: Grant | None = None
     recorded: bool = True
     """Whether the ledger knows the run; if not, its message must be kept."""
+    holds: bool = False
+    """Whether nobody else may have the lock while anything of the run lives."""
 
 
 class Gate:
@@ -110,8 +113,10 @@ class Gate:
         sent_at = self._runtime.clock.boottime()
         answer = self._ask(start)
         try:
-            spec = _remembered(start, message)
-            asked = self._runtime.agent.bind_soon(start.run_id, start.nonce, sent_at, spec)
+            run = _run_of(start, message)
+            asked = self._runtime.agent.bind_soon(
+                start.run_id, start.nonce, sent_at, _remembered(run)
+            )
         finally:
             reply = answer()
         standing = self._runtime.agent.bound(asked)
@@ -124,7 +129,7 @@ class Gate:
         self._runtime.agent.started(reply.grant)
         self._recorded(start.nonce)
         failpoint("gate.started")
-        return Entry(grant=reply.grant)
+        return Entry(grant=reply.grant, holds=run is not None and run.on_lost is OnLost.HOLD)
 
     def _ask(self, start: ops.Start) -> Callable[[], StartReply | None]:
         """Send the start; what is answered waits for the ledger's answer and never raises. None if
@@ -207,9 +212,17 @@ class Gate:
             failures += 1
 
 
-def _remembered(start: ops.Start, message: Message) -> str:
-    """What the agent may restore the record from; empty if the message says what it must not."""
+def _run_of(start: ops.Start, message: Message) -> RunSpec | None:
+    """The run, unless its message says of it what it must not."""
     try:
-        return write_spec(start.spec or message.specification())
+        return start.spec or message.specification()
+    except (TypeError, ValueError):
+        return None
+
+
+def _remembered(run: RunSpec | None) -> str:
+    """What the agent may restore the record from."""
+    try:
+        return write_spec(run) if run else ""
     except (TypeError, ValueError):
         return ""

@@ -105,6 +105,12 @@ def expired() -> Outcome:
     return Outcome(state=State.CANCELLED, failure=failure)
 
 
+def not_handed_over() -> Outcome:
+    """The end of a run that left threads behind, and a result too large for the lease agent."""
+    message = "the task left threads behind, and its outcome is too large to be told after them"
+    return failed("ResultTooLarge", message)
+
+
 def revoked() -> Outcome:
     """The end of a run that was revoked before its message came."""
     failure = Failure(reason="Cancelled", message="revoked")

@@ -116,19 +116,23 @@ class Answering:
                 return self._bind(pid, message, now)
             case msg.Started():
                 self.table.start(pid, message, now)
-                return Done()
             case msg.Leaving():
-                refused = self.table.leave(pid, message.nonce, now)
-                if refused is None:
-                    self.leaving[message.nonce] = (peer, number)
-                return refused
+                return self._leave(peer, number, message, now)
             case msg.Left():
                 self.table.left(pid, message.nonce, message.outcome, now)
-                return Done()
+            case msg.Bequeath():
+                return self.table.bequeath(pid, message.nonce, message.outcome, now) or Done()
             case msg.Why():
                 return msg.Clear(cause=self.table.why(message.nonce))
             case _:
                 return _NOT_YOURS
+        return Done()
+
+    def _leave(self, peer: Peer, number: int, message: msg.Leaving, now: float) -> Refused | None:
+        refused = self.table.leave(peer.pid, message.nonce, now)
+        if refused is None:
+            self.leaving[message.nonce] = (peer, number)
+        return refused
 
     def _bind(self, pid: int, bind: msg.Bind, now: float) -> Bound | Refused:
         reply = self.table.bind(pid, bind, now)

@@ -17,7 +17,7 @@ from math import inf
 
 from singletrack.exits import Exit
 from singletrack.lifecycle import State
-from singletrack.operations import Cause, ChildGone, EndReply, Grant, Operation
+from singletrack.operations import Cause, ChildGone, EndReply, Finish, Grant, Operation
 from singletrack.run import Cancellation, Failure, Outcome
 from singletrack.settings import LeaseSettings
 
@@ -74,6 +74,8 @@ class Rules:
     """How long to wait for main to say how a child ended."""
     last_word: float = 0.1
     """How long a child whose claim is gone may take to say that it has ended the run itself."""
+    last_answer: float = 0.3
+    """How long a child that has to be killed may take to give main the task's answer."""
     again: float = 0.05
     """Between two attempts to kill what did not die."""
     memory: float = 90.0
@@ -147,6 +149,8 @@ class Binding:
     lost: bool = False
     """Whether the ledger has said that the claim is not ours any more."""
     stop: Cause | None = None
+    bequest: Outcome | None = None
+    """How the run ends once its child is dead, which has said so itself."""
     swept: bool = False
     survived: bool = False
     """Whether a kill has failed. It is repeated and the lease kept, so the lock stays taken."""
@@ -176,6 +180,13 @@ class Binding:
     def leave(self, now: float) -> None:
         self.stage, self.patience_until = Stage.LEAVING, now + self.rules.patience
         self.kill_at = self.timeout_at = self.soft_timeout_at = inf
+
+    def bequeath(self, outcome: Outcome, now: float) -> None:
+        """User code has returned, but not all its threads: it ends so when the child is dead."""
+        if self.stage is Stage.STARTED:
+            self.leave(now)
+            self.swept = True
+        self.bequest, self.kill_at = outcome, now + self.rules.last_answer
 
     def cancel(self, cancellation: Cancellation | None, now: float) -> Iterator[Action]:
         """Somebody asked the run to stop."""
@@ -214,6 +225,8 @@ class Binding:
             self.doom(Cause.FENCED)
         elif self.stage is Stage.STARTED:
             yield from self._hurry(now)
+        elif self.bequest and self.stage is Stage.LEAVING and now >= self.kill_at:
+            self.doom(Cause.DIED)
         elif now >= self.patience_until and self.stage in (Stage.BOUND, Stage.LEAVING):
             where = "after its code had returned" if self.grant else "before its code started"
             self.doom(Cause.DIED, f"killed because it hung {where}")
@@ -230,12 +243,14 @@ class Binding:
             case Stage.STARTED:
                 return min(self.deadline, self.timeout_at, self.soft_timeout_at, self.kill_at)
             case Stage.LEAVING:
-                return min(self.patience_until, work)
+                return min(self.patience_until, self.kill_at, work)
             case Stage.DYING | Stage.DEAD:
                 return work
 
     def report(self) -> Operation[EndReply]:
         """What the ledger is told once it is dead. It knows itself whether the run was started."""
+        if self.bequest:
+            return Finish(run_id=self.run_id, nonce=self.nonce, outcome=self.bequest)
         cause = self._cause()
         return ChildGone(
             run_id=self.run_id,
@@ -247,6 +262,8 @@ class Binding:
 
     def outcome(self) -> Outcome:
         """How the run has ended, as far as its agent knows."""
+        if self.bequest:
+            return self.bequest
         cause = self._cause()
         state, reason = _ENDS.get(cause, (State.LOST, "WorkerLost"))
         message, ended = self._last_words(cause), self._exit(cause)

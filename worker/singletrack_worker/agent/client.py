@@ -123,6 +123,10 @@ class AgentClient:
         """
         self._tell(msg.Left(nonce=nonce, outcome=outcome))
 
+    def bequeath(self, nonce: str, outcome: str) -> None:
+        """Have this process killed in a moment, and the ledger told then how the run has ended."""
+        self._ask(msg.Bequeath(nonce=nonce, outcome=outcome), Done)
+
     def why(self, nonce: str) -> Cause | None:
         """Why the agent is stopping the run, if it is."""
         return self._ask(msg.Why(nonce=nonce), Clear).cause

@@ -98,6 +98,15 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bequeath:
+    """Child: threads of the task live on in me. Kill me, then tell the ledger. Answer: Done."""
+
+    nonce: str
+    outcome: str
+    """How the run has ended, as text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
     """Child: why am I being stopped? Answer: Clear."""
 
@@ -152,7 +161,7 @@ class Reap:
     pids: tuple[int, ...]
 
 
-Request = Hello | ChildExit | Stopping | Bind | Started | Leaving | Left | Why | Ping
+Request = Hello | ChildExit | Stopping | Bind | Started | Leaving | Left | Bequeath | Why | Ping
 Answer = Done | Bound | Refused | Clear | Alive
 Message = Request | Answer | Reap
 

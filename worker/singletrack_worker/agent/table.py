@@ -22,7 +22,7 @@ from singletrack.operations import (
     RenewReply,
     Verdict,
 )
-from singletrack.specification import write_outcome
+from singletrack.specification import read_outcome, write_outcome
 from singletrack_worker.agent.bindings import ALIVE, LEASED, Action, Binding, Rules, Stage
 from singletrack_worker.agent.messages import Bind, Bound, Refused, Started
 from singletrack_worker.agent.remembering import Memory
@@ -112,6 +112,17 @@ class Table:
             del self._bindings[nonce]
             if binding.grant:
                 self.memory.keep(binding.grant, binding.spec, outcome, now)
+
+    def bequeath(self, pid: int, nonce: str, outcome: str, now: float) -> Refused | None:
+        """The child must die before its lock moves on, and has said how its run has ended."""
+        binding = self._owned(pid, nonce)
+        if binding is None or binding.stage not in (Stage.STARTED, Stage.LEAVING):
+            return Refused(reason="the run is not executed by this process")
+        try:
+            binding.bequeath(read_outcome(outcome), now)
+        except ValueError as error:
+            return Refused(reason=str(error))
+        return None
 
     def why(self, nonce: str) -> Cause | None:
         binding = self._bindings.get(nonce)

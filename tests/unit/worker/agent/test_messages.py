@@ -27,6 +27,7 @@ EVERY_MESSAGE = [
     msg.Bind(run_id="r", nonce="n", sent_at=12.0),
     msg.Started(grant=GRANT),
     msg.Leaving(nonce="n"),
+    msg.Bequeath(nonce="n", outcome="[]"),
     msg.Left(nonce="n"),
     msg.Why(nonce="n"),
     msg.Ping(),

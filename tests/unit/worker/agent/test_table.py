@@ -5,16 +5,19 @@ from math import inf
 import pytest
 
 from singletrack.exits import Exit
+from singletrack.lifecycle import State
 from singletrack.operations import (
     Cause,
     ChildGone,
+    Finish,
     Grant,
     LeaseAnswer,
     RenewReply,
     Verdict,
 )
-from singletrack.run import Cancellation
+from singletrack.run import Cancellation, Outcome
 from singletrack.settings import LeaseSettings
+from singletrack.specification import write_outcome
 from singletrack_worker.agent.bindings import Kill, Rules, Stage, Sweep, Terminate, Warn
 from singletrack_worker.agent.messages import Bind, Bound, Refused, Started
 from singletrack_worker.agent.table import Table
@@ -519,3 +522,42 @@ class TestDying:
         started.due(5.0)
         started.buried("n", 5.0)
         assert isinstance(bind(started, "m", sent_at=5.0, now=5.5), Bound)
+
+
+class TestBequeathing:
+    """User code has returned, but threads of it live on in the child."""
+
+    OUTCOME = Outcome(state=State.SUCCEEDED, result="1")
+
+    @pytest.fixture
+    def dying(self, started):
+        assert started.bequeath(CHILD, "n", write_outcome(self.OUTCOME), 3.0) is None
+        return started
+
+    def test_the_child_may_give_its_answer_and_is_killed_then(self, dying):
+        moment = 3.0 + RULES.last_answer
+        assert dying.due(moment - 0.01) == []
+        assert dying.next_moment() == moment
+        assert dying.due(moment) == [Kill("n")]
+
+    def test_its_lease_is_kept_until_it_is_dead(self, dying):
+        assert dying.leases() == (("run-n", "n"),)
+        dying.due(4.0)
+        assert dying.leases() == (("run-n", "n"),)
+
+    @pytest.mark.parametrize("itself", [False, True])
+    def test_the_ledger_is_told_how_the_run_ended_once_it_is_dead(self, dying, itself):
+        if itself:
+            dying.child_died(CHILD, Exit(code=0))
+        dying.due(4.0)
+        assert dying.next_report(4.0) is None
+        dying.buried("n", 4.1)
+        nonce, report = dying.next_report(5.0)
+        assert report == Finish(run_id="run-n", nonce="n", outcome=self.OUTCOME)
+        dying.reported(nonce, State.SUCCEEDED, 5.1)
+        assert len(dying) == 0
+
+    def test_only_its_own_child_may_do_so_and_only_with_an_outcome(self, started):
+        assert isinstance(started.bequeath(OTHER, "n", write_outcome(self.OUTCOME), 3.0), Refused)
+        assert isinstance(started.bequeath(CHILD, "n", "", 3.0), Refused)
+        assert started["n"].stage is Stage.STARTED
