@@ -14,9 +14,10 @@ from singletrack.pods import Pod
 from singletrack.run import RunSpec
 from singletrack.settings import Settings, WorkerSettings
 from singletrack.specification import to_header
-from singletrack_worker.agent.bindings import Rules, Stage
+from singletrack_worker.agent.bindings import Stage
 from singletrack_worker.agent.client import AgentError
 from singletrack_worker.agent.messages import Bind, Refused, Started
+from singletrack_worker.agent.rules import Rules
 from singletrack_worker.agent.table import Table
 from singletrack_worker.delivery import Delivery
 from singletrack_worker.direct import Message

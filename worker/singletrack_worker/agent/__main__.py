@@ -20,11 +20,11 @@ from singletrack.adapters.redis_ledger import RedisLedger
 from singletrack.clock import SystemClock
 from singletrack.settings import Settings
 from singletrack_worker.agent import processes
-from singletrack_worker.agent.bindings import Rules
 from singletrack_worker.agent.kinship import Household
 from singletrack_worker.agent.log_thread import LogThread
 from singletrack_worker.agent.loop import Agent, Setup
 from singletrack_worker.agent.out_of_memory import KernelKills
+from singletrack_worker.agent.rules import Rules
 from singletrack_worker.agent.startup import Orders, remove_address
 from singletrack_worker.agent.telling import Identity
 

@@ -22,7 +22,7 @@ from singletrack.ledger import Ledger
 from singletrack.operations import Cause
 from singletrack_worker.agent.alarm import Alarm
 from singletrack_worker.agent.answering import Answering
-from singletrack_worker.agent.bindings import Kill, Rules, Stage, Sweep, Terminate, Warn
+from singletrack_worker.agent.bindings import Kill, Stage, Sweep, Terminate, Warn
 from singletrack_worker.agent.calls import Bell, LedgerCalls, Wakeups
 from singletrack_worker.agent.children import Child, Children
 from singletrack_worker.agent.connections import Listener, Peer, PeerGone
@@ -30,6 +30,7 @@ from singletrack_worker.agent.kinship import Household
 from singletrack_worker.agent.messages import Bind, Clear, Hello, Reap, Role
 from singletrack_worker.agent.out_of_memory import KernelKills
 from singletrack_worker.agent.renewing import Renewing
+from singletrack_worker.agent.rules import Rules
 from singletrack_worker.agent.table import Table
 from singletrack_worker.agent.telling import Identity
 

@@ -21,8 +21,8 @@ from singletrack.operations import (
     RenewReply,
     Verdict,
 )
-from singletrack_worker.agent.bindings import Rules
 from singletrack_worker.agent.calls import Answered, LedgerCalls
+from singletrack_worker.agent.rules import Rules
 from singletrack_worker.agent.table import Table
 from singletrack_worker.agent.telling import Identity, Tale, Telling
 

@@ -23,9 +23,10 @@ from singletrack.operations import (
     Verdict,
 )
 from singletrack.specification import read_outcome, write_outcome
-from singletrack_worker.agent.bindings import ALIVE, LEASED, Action, Binding, Rules, Stage
+from singletrack_worker.agent.bindings import ALIVE, LEASED, Action, Binding, Stage
 from singletrack_worker.agent.messages import Bind, Bound, Refused, Started
 from singletrack_worker.agent.remembering import Memory
+from singletrack_worker.agent.rules import Rules
 
 log = structlog.get_logger()
 

@@ -23,10 +23,11 @@ from singletrack.operations import (
 from singletrack.pods import Pod
 from singletrack.run import Outcome, RunSpec
 from singletrack.specification import write_outcome, write_spec
-from singletrack_worker.agent.bindings import Kill, Rules
+from singletrack_worker.agent.bindings import Kill
 from singletrack_worker.agent.calls import Answered
 from singletrack_worker.agent.messages import Bind, Started
 from singletrack_worker.agent.renewing import Renewing
+from singletrack_worker.agent.rules import Rules
 from singletrack_worker.agent.table import Table
 from singletrack_worker.agent.telling import Identity
 

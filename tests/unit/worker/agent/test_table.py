@@ -18,8 +18,9 @@ from singletrack.operations import (
 from singletrack.run import Cancellation, Outcome
 from singletrack.settings import LeaseSettings
 from singletrack.specification import write_outcome
-from singletrack_worker.agent.bindings import Kill, Rules, Stage, Sweep, Terminate, Warn
+from singletrack_worker.agent.bindings import Kill, Stage, Sweep, Terminate, Warn
 from singletrack_worker.agent.messages import Bind, Bound, Refused, Started
+from singletrack_worker.agent.rules import Rules
 from singletrack_worker.agent.table import Table
 
 RULES = Rules(lease=30, fence=8, renew=5, patience=75, timeout_grace=10)

@@ -6,8 +6,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from singletrack.exits import Exit
 from singletrack.operations import ChildGone, Grant, LeaseAnswer, RenewReply, Verdict
 from singletrack.run import Cancellation
-from singletrack_worker.agent.bindings import Kill, Rules, Stage, Terminate
+from singletrack_worker.agent.bindings import Kill, Stage, Terminate
 from singletrack_worker.agent.messages import Bind, Bound, Started
+from singletrack_worker.agent.rules import Rules
 from singletrack_worker.agent.table import Table
 
 RULES = Rules(lease=30, fence=8, renew=5, patience=75, timeout_grace=10)

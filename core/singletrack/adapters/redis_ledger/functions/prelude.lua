@@ -46,18 +46,15 @@ local function next_number(name)
   return following
 end
 
--- The identity of this server's process, '' where it hides it, as some managed ones do: nobody can
--- bless that one. What a library keeps is kept by the process, so it cannot outlive what it was asked
--- of; asking costs a tenth of a whole start.
+-- The identity of this server's process, '' where it hides it: nobody can bless that one. A library
+-- keeps it as long as the process lives; asking costs a tenth of a whole start.
 local identity
 local function server_id()
   identity = identity or string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
   return identity
 end
-
 local function is_blessed()
-  local id = server_id()
-  return id ~= '' and redis.call('HGET', P .. 'meta', 'blessed') == id
+  return server_id() ~= '' and redis.call('HGET', P .. 'meta', 'blessed') == server_id()
 end
 
 -- --- records ------------------------------------------------------------------------------------
