@@ -20,6 +20,8 @@ MAY = [
     (API, "create taskruns"),
     (API, "patch taskruns"),
     (API, "delete taskruns"),
+    (API, "create tokenreviews.authentication.k8s.io"),
+    (API, "create subjectaccessreviews.authorization.k8s.io"),
 ]
 
 MAY_NOT = [
@@ -43,7 +45,6 @@ MAY_NOT = [
     (OPERATOR, "list customresourcedefinitions.apiextensions.k8s.io"),
     (API, "patch taskruns --subresource=status"),
     (API, "get secrets"),
-    (API, "create tokenreviews.authentication.k8s.io"),
 ]
 
 
