@@ -20,6 +20,19 @@ from support.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
+# What the fixture `cluster` does, in a process that can be killed.
+_OF_A_TEST = """
+import os, signal, sys
+from support.cluster import starting
+from support.cluster.kit import Kit
+from support.cluster.layout import Layout
+from singletrack_cli.controlplane.build_progress import BuildProgress
+progress = BuildProgress(sys.stderr)
+starting.start(Kit.ensure(os.environ, progress), [Layout({number})], progress, tethered=True)
+print("it runs", flush=True)
+signal.pause()
+"""
+
 
 @pytest.fixture
 def layout(kit: Kit) -> Iterator[Layout]:
@@ -59,6 +72,26 @@ def test_a_start_that_was_killed_half_way_leaves_nothing_after_down(
     assert _command(layout, "down").wait(60) == 0
     assert stopping.remains(layout) == []
     assert _machine(layout) == before
+
+
+def test_a_cluster_ends_with_the_tests_it_was_started_for(layout: Layout) -> None:
+    before = _machine(layout)
+    program = _OF_A_TEST.format(number=layout.number)
+    with _python("-c", program, stdout=subprocess.PIPE) as owner:
+        assert owner.stdout.readline() == "it runs\n"
+        owner.kill()
+    wait_until(lambda: not processes.of_node(layout), timeout=60)
+    stopping.stop(layout)
+    assert _machine(layout) == before
+
+
+def test_a_start_finds_what_a_killed_one_has_left_and_clears_it(layout: Layout) -> None:
+    with _starting(layout) as starter:
+        wait_until(lambda: _reached(layout, "kube-apiserver"), timeout=120)
+        starter.kill()
+    processes.kill(layout)
+    assert _command(layout, "up").wait(300) == 0
+    assert _reached(layout, "kubelet")
 
 
 def test_a_start_that_is_interrupted_leaves_nothing_by_itself(layout: Layout) -> None:
@@ -105,10 +138,13 @@ def _starting(layout: Layout, **options) -> Iterator[subprocess.Popen[str]]:
 
 
 def _command(layout: Layout, command: str, **options) -> subprocess.Popen[str]:
+    return _python("-m", "support.cluster", f"--number={layout.number}", command, **options)
+
+
+def _python(*words: str, **options) -> subprocess.Popen[str]:
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    words = [sys.executable, "-m", "support.cluster", f"--number={layout.number}", command]
-    options.setdefault("stderr", subprocess.DEVNULL)
-    return subprocess.Popen(words, env=environ, stdout=subprocess.DEVNULL, text=True, **options)
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **options}
+    return subprocess.Popen([sys.executable, *words], env=environ, text=True, **options)
 
 
 def _machine(layout: Layout) -> dict[str, str]:
