@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -71,10 +73,16 @@ def test_a_pod_that_wants_privileges_is_not_let_in(namespace: Namespace) -> None
 def test_a_service_answers_the_machine_and_pods_that_know_its_name(namespace: Namespace) -> None:
     _start_server(namespace)
     address = namespace.kubectl("get", "service/web", "--output=jsonpath={.spec.clusterIP}")
-    assert _get(f"http://{address}:8080/") == b"hello"
+    assert wait_until(lambda: _get(f"http://{address}:8080/"), timeout=60) == b"hello"
     urls = [f"http://web{domain}:8080/" for domain in _domains(namespace)]
     ask = f"import urllib.request as r; print([r.urlopen(u).read() for u in {urls!r}])"
     assert _output_of(namespace, "asking", ask) == repr([b"hello"] * 3)
+
+
+def test_the_address_of_a_service_that_is_not_there_is_refused_at_once(cluster: Cluster) -> None:
+    nobody = cluster.layout.services.replace("0/24", "200")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((nobody, 80), timeout=10)
 
 
 def test_a_name_that_nobody_has_is_not_found(namespace: Namespace) -> None:
@@ -161,6 +169,12 @@ def _domains(namespace: Namespace) -> list[str]:
     return ["", own, f"{own}.svc.cluster.local"]
 
 
-def _get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - an address of the cluster
-        return answer.read()
+def _get(url: str) -> bytes | None:
+    """None while it is refused: the node knows a Service a moment after its pods are ready."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - of the cluster
+            return answer.read()
+    except urllib.error.URLError as error:
+        if not isinstance(error.reason, ConnectionRefusedError):
+            raise
+        return None

@@ -17,6 +17,7 @@ from support.cluster.errors import ClusterError
 from support.cluster.layout import Layout
 from support.cluster.requirements import path_of
 
+_REFUSE = ("--jump", "REJECT")
 _SWITCHES = ("net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables")
 
 
@@ -39,6 +40,11 @@ def furnish(layout: Layout) -> None:
     _ip("link", "set", there, "up")
     # Nothing answers there; but the kubelet looks for a default route to learn its own address.
     _ip("route", "add", "default", "via", layout.host)
+    # Until kube-proxy knows a Service, its address is nobody's: say so, instead of sending packets
+    # back and forth, which the kernel would take for a connection that needs no translation.
+    unknown = ["--append", "FORWARD", "--destination", layout.services]
+    _run("iptables", *unknown, "--protocol", "tcp", *_REFUSE, "--reject-with", "tcp-reset")
+    _run("iptables", *unknown, *_REFUSE)
     for switch in _SWITCHES:
         Path("/proc/sys", switch).write_text("1")
 
@@ -72,7 +78,12 @@ def _listed(what: str) -> list[dict[str, Any]]:
 
 
 def _ip(*words: str) -> str:
-    answer = subprocess.run([path_of("ip"), *words], capture_output=True, text=True, check=False)
+    return _run("ip", *words)
+
+
+def _run(program: str, *words: str) -> str:
+    command = [path_of(program), *words]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
-        raise ClusterError(f"ip {' '.join(words)} failed: {answer.stderr.strip()}")
+        raise ClusterError(f"{program} {' '.join(words)} failed: {answer.stderr.strip()}")
     return answer.stdout
