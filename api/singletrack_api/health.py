@@ -12,8 +12,7 @@ from starlette.responses import Response
 from singletrack.adapters.redis_ledger.server import (
     Confirmation,
     confirmation_of,
-    find_eviction,
-    find_forgetting,
+    find_unfit,
     summary,
 )
 from singletrack.errors import LedgerError
@@ -48,7 +47,7 @@ async def readyz(parts: PartsHere) -> Response:
         raise Refusal(NOT_READY, str(error), {"ledger": {"reachable": False}}) from error
     seen = _ledger_view(server, parts)
     durability = parts.settings.ledger.durability
-    for finding in (*find_eviction(server), *find_forgetting(server, durability)):
+    for finding in find_unfit(server, durability):
         raise Refusal(NOT_READY, str(finding), {"ledger": seen})
     if not server.blessed:
         why = "may have lost records" if server.withdrawn else "has restarted"

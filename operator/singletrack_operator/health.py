@@ -22,6 +22,7 @@ class Health:
         self._queue = queue
         self._beaten_at = time.monotonic()
         self._succeeded_at: dict[str, float] = {}
+        self._tried_at: dict[str, float] = {}
         self._answered_at = time.monotonic()
         self.served = False
         """The API server knows TaskRuns."""
@@ -33,6 +34,11 @@ class Health:
 
     def succeeded(self, loop: str) -> None:
         self._succeeded_at[loop] = time.monotonic()
+        self.tried(loop)
+
+    def tried(self, loop: str) -> None:
+        """It has done its work, or could not because somebody else does not answer."""
+        self._tried_at[loop] = time.monotonic()
 
     def answered(self) -> None:
         """The API server has answered something; it is asked every few seconds."""
@@ -49,9 +55,9 @@ class Health:
         now, wrong = time.monotonic(), []
         if now - self._beaten_at > _LONGEST_LAG_SECONDS:
             wrong.append("the event loop does not turn")
-        compared = self._succeeded_at.get("resync")
-        if compared is not None and now - compared > _LONGEST_RESYNC_AGE_SECONDS:
-            wrong.append("nothing was compared for too long")
+        tried = self._tried_at.get("resync")
+        if tried is not None and now - tried > _LONGEST_RESYNC_AGE_SECONDS:
+            wrong.append("the comparison hangs")
         return wrong
 
     def ready(self) -> list[str]:
@@ -59,13 +65,16 @@ class Health:
         wrong = self.alive()
         if self.stopping:
             wrong.append("the operator is stopping")
+        now, compared = time.monotonic(), self._succeeded_at.get("resync")
         if not self.served:
             wrong.append("the API server does not serve TaskRuns, or does not answer")
-        elif "resync" not in self._succeeded_at:
+        elif compared is None:
             wrong.append("the TaskRuns and the ledger have not been compared yet")
+        elif now - compared > _LONGEST_RESYNC_AGE_SECONDS:
+            wrong.append("the TaskRuns and the ledger could not be compared for too long")
         elif not self.watched():
             wrong.append("the TaskRuns are not watched, so changes of them are seen late")
-        silence = time.monotonic() - self._answered_at
+        silence = now - self._answered_at
         if silence > _LONGEST_SILENCE_SECONDS:
             wrong.append(f"the API server has not answered for {silence:.0f} s")
         wrong += self.weaknesses

@@ -32,6 +32,7 @@ from singletrack_operator.health import Health
 from singletrack_operator.metrics import OperatorMetrics
 from singletrack_operator.projecting import Projector
 from singletrack_operator.reconciling import Reconciler
+from singletrack_operator.recovering import Recovery
 from singletrack_operator.registering import AwaitedTasks
 from singletrack_operator.resyncing import Resync
 from singletrack_operator.serving import LedgerNumbers, Server
@@ -123,7 +124,11 @@ class Operator:
         around = self._around
         reconciler = Reconciler(around, self._rules)
         settlement = Settlement(around.ledger, reconciler, around.store)
-        projector = Projector(around, self._health)
+        recovery = Recovery(
+            *(around.ledger, around.store, around.queue),
+            self._health,
+            self._platform.ledger.durability,
+        )
         return [
             run_upkeep(
                 around.ledger,
@@ -134,7 +139,7 @@ class Operator:
             ),
             self._confirmations.run(),
             *(reconciler.work() for _ in range(self._own.workers)),
-            projector.run(),
+            Projector(around, recovery).run(),
             around.awaited.run(around.ledger, around.queue.add),
             around.deletions.run(around.taskruns),
             around.teller.run(),
@@ -220,6 +225,7 @@ class Operator:
             except (KubernetesError, LedgerError) as error:
                 if not failing and self._health.served:
                     log.warning("loop_failed", loop=name, error=str(error))
+                self._health.tried(name)
                 failing, pause = True, _PAUSE_SECONDS
             with suppress(TimeoutError):
                 await asyncio.wait_for(sooner.wait(), pause)

@@ -14,7 +14,6 @@ import structlog
 from singletrack.errors import LedgerError
 from singletrack.operations import ListUnprojected
 from singletrack_operator.act import Surroundings
-from singletrack_operator.health import Health
 from singletrack_operator.recovering import Recovery
 
 log = structlog.get_logger()
@@ -29,12 +28,12 @@ _PAUSE_SECONDS = 1.0
 class Projector:
     """Follows the ledger."""
 
-    def __init__(self, around: Surroundings, health: Health) -> None:
+    def __init__(self, around: Surroundings, recovery: Recovery) -> None:
         self._ledger = around.ledger
         self._store = around.store
         self._queue = around.queue
         self._metrics = around.metrics
-        self._recovery = Recovery(around.ledger, around.store, around.queue, health)
+        self._recovery = recovery
         self._asked_at = float("-inf")
 
     async def run(self) -> None:

@@ -11,9 +11,10 @@ import time
 
 import structlog
 
-from singletrack.adapters.redis_ledger.server import find_eviction
+from singletrack.adapters.redis_ledger.server import find_unfit
 from singletrack.ledger import AsyncLedger
 from singletrack.operations import ReadServer
+from singletrack.settings import Durability
 from singletrack_operator.health import Health
 from singletrack_operator.store import Store
 from singletrack_operator.workqueue import WorkQueue
@@ -27,9 +28,17 @@ _PAUSE_WHILE_RECOVERING_SECONDS = 1.0
 class Recovery:
     """Remembers which blessing of which server was trusted last."""
 
-    def __init__(self, ledger: AsyncLedger, store: Store, queue: WorkQueue, health: Health) -> None:
+    def __init__(
+        self,
+        ledger: AsyncLedger,
+        store: Store,
+        queue: WorkQueue,
+        health: Health,
+        durability: Durability,
+    ) -> None:
         self._ledger = ledger
         self._health = health
+        self._durability = durability
         self._store = store
         self._queue = queue
         self._trusted = ("", 0)
@@ -45,7 +54,7 @@ class Recovery:
         if now < self._next_look:
             return
         server = await self._ledger.execute(ReadServer())
-        self._health.weaknesses = tuple(map(str, find_eviction(server)))
+        self._health.weaknesses = tuple(map(str, find_unfit(server, self._durability)))
         if not server.blessed:
             self._next_look = now + _PAUSE_WHILE_RECOVERING_SECONDS
             return

@@ -43,9 +43,13 @@ async def test_an_api_server_that_is_silent_is_told_of_until_it_answers(
 async def test_a_silent_api_server_is_no_reason_to_start_the_process_again(
     health: Health, clock: list[float]
 ) -> None:
-    clock[0] += 100
+    clock[0] += 26 * 60
     health._beaten_at = clock[0]
-    assert health.ready()
+    health.tried("resync")
+    assert health.ready() == [
+        "the TaskRuns and the ledger could not be compared for too long",
+        "the API server has not answered for 1560 s",
+    ]
     assert health.alive() == []
 
 
@@ -53,3 +57,9 @@ async def test_who_hears_of_no_changes_is_not_ready(health: Health) -> None:
     health.watched = lambda: False
     assert health.ready() == ["the TaskRuns are not watched, so changes of them are seen late"]
     assert health.alive() == []
+
+
+async def test_a_comparison_that_never_ends_is_one(health: Health, clock: list[float]) -> None:
+    clock[0] += 26 * 60
+    health._beaten_at = clock[0]
+    assert health.alive() == ["the comparison hangs"]

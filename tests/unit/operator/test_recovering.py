@@ -9,6 +9,7 @@ import pytest
 from singletrack.adapters.memory import AsyncMemoryLedger, MemoryLedger
 from singletrack.custom_resource import manifest
 from singletrack.operations import Bless, ReadServer
+from singletrack.settings import Durability
 from singletrack_operator.health import Health
 from singletrack_operator.recovering import Recovery
 from singletrack_operator.store import Store
@@ -29,8 +30,11 @@ class Bench:
     def __init__(self) -> None:
         self.ledger = MemoryLedger(micros=Clock())
         self.store, self.queue = Store(), WorkQueue()
+        self.health = Health(self.queue)
         self.recovery = Recovery(
-            AsyncMemoryLedger(self.ledger), self.store, self.queue, Health(self.queue)
+            *(AsyncMemoryLedger(self.ledger), self.store, self.queue),
+            self.health,
+            Durability.STRICT,
         )
         metadata = {"uid": "u-1", "name": "a", "namespace": "ns", "resourceVersion": "1"}
         self.store.put(manifest.read({"metadata": metadata}))
@@ -80,3 +84,18 @@ async def test_a_server_that_was_emptied_between_two_looks_has_everything_looked
     bench.ledger._book.server_id = server_id
     bench.bless()
     assert await bench.looks() == ["u-1"]
+
+
+async def test_a_server_that_could_forget_a_start_is_told_of_until_it_is_mended(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = bench.ledger.execute(ReadServer())
+    weak = replace(sound, flavour="redis", version="7.0.15", fsync="everysec")
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.ledger, "execute", lambda _operation: weak)
+        await bench.looks()
+    [told] = bench.health.weaknesses
+    assert "could forget that a run has started" in told
+
+    await bench.looks()
+    assert bench.health.weaknesses == ()

@@ -135,6 +135,12 @@ def find_forgetting(status: ServerStatus, durability: Durability) -> Iterator[Fi
         )
 
 
+def find_unfit(status: ServerStatus, durability: Durability) -> Iterator[Finding]:
+    """Why no run may start on a server as it is now, although it was good enough once."""
+    yield from find_eviction(status)
+    yield from find_forgetting(status, durability)
+
+
 def has_hidden_losses(status: ServerStatus, fsync: str) -> bool:
     """Whether a server that has restarted and says that it syncs first did not do so before.
 
