@@ -21,7 +21,8 @@ from singletrack import operations as ops
 from singletrack.adapters import machine
 from singletrack.adapters.celery_broker import shares_server
 from singletrack.adapters.redis_ledger import RedisLedger
-from singletrack.errors import LedgerError, SingletrackError
+from singletrack.adapters.redis_ledger.server import Capabilities
+from singletrack.errors import LedgerError, LedgerUnavailable, SingletrackError
 from singletrack.settings import Settings
 from singletrack.tasks import declaration_of, describe
 from singletrack_worker import start_checks
@@ -83,7 +84,7 @@ class MainProcess:
         failpoints.arm("worker", os.environ)
         _check(controller, settings)
         ledger = RedisLedger.from_settings(settings.ledger)
-        found = ledger.prepare()
+        found = _prepared(ledger)
         become_subreaper()
         tolerate_foreign_messages()
         agent = spawn_agent(settings, controller.hostname)
@@ -247,6 +248,19 @@ class MainProcess:
             self.runtime.ledger.execute(report)
         except LedgerError as error:  # the sweeper ends the lease then
             log.warning("report_failed", run=delivery.run_id, error=str(error))
+
+
+def _prepared(ledger: RedisLedger) -> Capabilities:
+    """What the ledger's server can do; one that does not answer yet is waited for."""
+    told = False
+    while True:
+        try:
+            return ledger.prepare()
+        except LedgerUnavailable as error:
+            if not told:
+                log.warning("waiting_for_ledger", reason=str(error))
+            told = True
+            time.sleep(_LOOK_SECONDS)
 
 
 def _check(controller: Any, settings: Settings) -> None:

@@ -62,3 +62,20 @@ def test_a_worker_that_cannot_have_another_agent_ends(platform):
     kill9(agent_of(worker.pid))
     assert worker.wait(60) is not None
     assert "agent_not_replaced" in platform.worker_log()
+
+
+def test_a_worker_that_is_there_before_its_ledger_waits_for_it(platform):
+    platform.server.kill9()
+    with subprocess.Popen(
+        [sys.executable, "-m", "singletrack_worker", "-c", "1"],
+        env=start_environment(platform),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as worker:
+        try:
+            lines = iter(worker.stderr)
+            assert any("waiting_for_ledger" in line for line in lines)
+            platform.server.start()
+            assert any(" ready." in line for line in lines)
+        finally:
+            kill9(worker.pid)
