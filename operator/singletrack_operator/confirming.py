@@ -22,7 +22,7 @@ from singletrack.errors import LedgerError
 from singletrack.ledger import AsyncLedger
 from singletrack.operations import ConfirmDead, LeaseView, Verdict
 from singletrack.pods import Pod
-from singletrack_operator import deaths
+from singletrack_operator import cancelling, deaths
 from singletrack_operator.deaths import Death
 
 log = structlog.get_logger()
@@ -116,8 +116,7 @@ class Confirmations:
                 self._forget()
                 self._follow(group.create_task)
                 await self._confirm()
-                if _is_cancelled():  # the ledger's client may have taken that for a failure
-                    raise asyncio.CancelledError
+                cancelling.heed()
 
     def _forget(self) -> None:
         """Let go of the Pods in which no run holds its lock any more."""
@@ -161,11 +160,6 @@ class Confirmations:
         if reply.verdict is Verdict.OK:
             why = death.message
             log.warning("death_confirmed", run=lease.run_id, state=reply.state, reason=why)
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _pause(failures: int) -> float:

@@ -23,7 +23,7 @@ from singletrack.failpoints import failpoint
 from singletrack.ledger import AsyncLedger
 from singletrack.settings import Settings
 from singletrack.upkeep import run_upkeep
-from singletrack_operator import memory
+from singletrack_operator import cancelling, memory
 from singletrack_operator.act import Surroundings
 from singletrack_operator.confirming import Confirmations
 from singletrack_operator.decide import Rules, deletion_time
@@ -225,6 +225,7 @@ class Operator:
             except (KubernetesError, LedgerError) as error:
                 if not failing and self._health.served:
                     log.warning("loop_failed", loop=name, error=str(error))
+                cancelling.heed()
                 self._health.tried(name)
                 failing, pause = True, _PAUSE_SECONDS
             with suppress(TimeoutError):

@@ -13,6 +13,7 @@ import structlog
 
 from singletrack.errors import LedgerError
 from singletrack.operations import ListUnprojected
+from singletrack_operator import cancelling
 from singletrack_operator.act import Surroundings
 from singletrack_operator.recovering import Recovery
 
@@ -47,6 +48,7 @@ class Projector:
                 if not failing:
                     log.warning("changes_not_followed", error=str(error))
                 failing = True
+                cancelling.heed()
                 self._recovery.suspect()
                 await asyncio.sleep(_PAUSE_SECONDS)
 

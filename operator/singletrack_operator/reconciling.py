@@ -24,6 +24,7 @@ from singletrack.lifecycle import State
 from singletrack.operations import AckProjection, Cancel, GetLock, GetRun, ReadServer
 from singletrack.pauses import holding_back
 from singletrack.run import Cancellation, Run
+from singletrack_operator import cancelling
 from singletrack_operator.act import Actor, Surroundings
 from singletrack_operator.decide import Rules, Seen, decide
 
@@ -63,6 +64,7 @@ class Reconciler:
             finally:
                 spent = time.monotonic() - begun
                 self._around.metrics.reconcile_seconds.labels(result=result).observe(spent)
+            cancelling.heed()
 
     async def _look_in_turn(self, uid: str) -> None:
         """Look; new TaskRuns one after the other, so that they get in line in their order."""
