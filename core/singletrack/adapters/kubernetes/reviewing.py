@@ -44,6 +44,7 @@ OPERATOR_RIGHTS = (
     Right(verb="delete", group=GROUP, resource=PLURAL),
     Right(verb="patch", group=GROUP, resource=PLURAL, subresource="status"),
     Right(verb="create", group="events.k8s.io", resource="events"),
+    Right(verb="get", group="", resource="nodes"),
 )
 
 
