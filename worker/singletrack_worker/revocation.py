@@ -9,15 +9,12 @@ import signal
 from dataclasses import dataclass
 from typing import Any, Self
 
-import structlog
 from celery.platforms import signals as signal_numbers
 
 from singletrack.ledger import Ledger
 from singletrack.lifecycle import State
 from singletrack.operations import Cancel, GetRun
 from singletrack.run import Cancellation, Run
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +42,13 @@ class Revocation:
             LedgerError: the ledger does not answer.
         """
         run = ledger.execute(GetRun(run_id=run_id))
-        if run is None or run.terminal or (run.state is State.RUNNING and not self.terminate):
-            return run
-        asked = self.cancellation(grace_seconds)
-        reply = ledger.execute(Cancel(run_id=run_id, cancellation=asked))
-        log.info("run_cancelled", run=run_id, state=reply.state)
+        if run is not None and self.concerns(run):
+            ledger.execute(Cancel(run_id=run_id, cancellation=self.cancellation(grace_seconds)))
         return run
+
+    def concerns(self, run: Run) -> bool:
+        """Whether it stops a run that is in this state: without `terminate` none that executes."""
+        return not run.terminal and (run.state is not State.RUNNING or self.terminate)
 
     def cancellation(self, grace_seconds: float) -> Cancellation:
         """The same in the ledger's words; SIGKILL leaves no grace period."""

@@ -74,6 +74,8 @@ def _cancel(runtime: Runtime, run_id: str, asked: Revocation) -> bool:
     except LedgerError as error:
         log.warning("revoke_failed", run=run_id, error=str(error))
         return True
+    if run is not None and asked.concerns(run):
+        log.info("run_cancelled", run=run_id, was=run.state)
     request = worker_state.requests.get(run_id)
     if run is not None and isinstance(request, GatedRequest) and _is_stopped(run.state, asked):
         request.tell_revoked(asked.signal)
