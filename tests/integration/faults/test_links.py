@@ -99,11 +99,12 @@ def test_a_link_that_is_slow_makes_statuses_late_and_nothing_wrong(
     stage: LinkedStage, scene: ClusterScene
 ) -> None:
     stage.operators_link.faults.delay_seconds = 2.0
-    (running, name), _ = running_and_waiting(scene)
+    (running, name), (_, other) = running_and_waiting(scene)
     scene.story.until(lambda: phase(scene, name) == "Running", 60, "it to be shown as running")
     delete(scene, name)
     scene.story.until(lambda: scene.story.state(running) is State.CANCELLED, 60, "the cancel")
     assert stage.complaints() == ""
+    scene.story.until(lambda: phase(scene, other) == "Succeeded", 60, "the other's late status")
     judged(stage, scene)
 
 
