@@ -30,6 +30,7 @@ class ReplicatedServer:
         follower.config_set("masterauth", primary.password)
         follower.replicaof("127.0.0.1", self._link.port)
         wait_until(self.is_up, 20, "the replica to follow")
+        self.wait_for_replica()  # the primary counts on it only when it has told how far it is
 
     @property
     def url(self) -> str:
