@@ -17,7 +17,7 @@ from singletrack.catalogue import CatalogueEntry
 from singletrack.errors import InvalidParameters, ParametersTooLarge
 from singletrack.locks import DEFAULT_KEY, OnLost, qualify, render
 from singletrack.policies import Policy
-from singletrack.retries import Retry
+from singletrack.retries import NO_RETRY, Retry
 from singletrack.run import DOOR_POLICY, Door, RunSpec, encode_json
 
 MAX_PARAMETERS_BYTES = 16 * 1024
@@ -49,6 +49,8 @@ class RunRequest:
     start_deadline_seconds: float | None = None
     queue_timeout_seconds: float | None = None
     ttl_seconds: float | None = None
+    tells_celery: bool = False
+    """See `RunSpec`."""
     requested_by: str = ""
 
 
@@ -102,14 +104,10 @@ def resolve(
         priority_point_seconds=defaults.priority_point_seconds,
         queue=_checked_queue(request.queue or (entry and entry.queue) or defaults.queue),
         **_time_limits(request, entry),
-        retry=request.retry or (entry and entry.retry) or Retry(),
-        start_deadline_seconds=_first(
-            request.start_deadline_seconds, defaults.start_deadline_seconds
-        )
-        or 0.0,
-        queue_timeout_seconds=request.queue_timeout_seconds,
-        ttl_seconds=_first(request.ttl_seconds, defaults.ttl_seconds) or 0.0,
+        retry=request.retry or (entry and entry.retry) or NO_RETRY,
+        **_waits(request, defaults),
         requested_by=request.requested_by,
+        tells_celery=request.tells_celery,
         on_lost=request.on_lost or (entry and entry.on_lost) or OnLost.RELEASE,
     )
 
@@ -143,6 +141,16 @@ def _time_limits(request: RunRequest, entry: CatalogueEntry | None) -> dict[str,
             f"softTimeoutSeconds ({asked:g}) has to be less than timeoutSeconds ({timeout:g})"
         )
     return {"timeout_seconds": timeout}
+
+
+def _waits(request: RunRequest, defaults: Defaults) -> dict[str, Any]:
+    """How long a run may wait for its lock and for a worker, and its record for being forgotten."""
+    deadline = _first(request.start_deadline_seconds, defaults.start_deadline_seconds)
+    return {
+        "queue_timeout_seconds": request.queue_timeout_seconds,
+        "start_deadline_seconds": deadline or 0.0,
+        "ttl_seconds": _first(request.ttl_seconds, defaults.ttl_seconds) or 0.0,
+    }
 
 
 def _checked_queue(name: str) -> str:

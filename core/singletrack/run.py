@@ -34,6 +34,9 @@ class Door(StrEnum):
 #: The lowest and the highest priority a run may have.
 PRIORITIES = (-1000, 1000)
 
+#: The longest time that may be asked for anything, in seconds.
+LONGEST_SECONDS = 366 * 86_400.0
+
 #: Who decides a policy: the request, else the task, else the door.
 DOOR_POLICY = {
     Door.KUBECTL: Policy.QUEUE,

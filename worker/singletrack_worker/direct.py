@@ -113,6 +113,7 @@ class DirectRuns:
             namespace=self._namespace,
             door=Door.PRODUCER,
             queue=message.queue,
+            tells_celery=message.wants_result and writes_json(self._app),
             **_asked(message),
         )
         entry = self._entry(message.task)
@@ -120,8 +121,6 @@ class DirectRuns:
         if message.args:
             named = _named(self._app.tasks[message.task].run, message)
         spec = resolve(request, entry, self._defaults, named)
-        told = message.wants_result and writes_json(self._app)
-        spec = replace(spec, tells_celery=told)
         expires = message.expires.isoformat() if message.expires else None
         envelope = make_envelope(self._app, spec, expires, message.headers)
         if len(envelope) > MAX_MESSAGE_BYTES:

@@ -12,9 +12,7 @@ from singletrack.errors import InvalidParameters
 from singletrack.locks import OnLost
 from singletrack.policies import Policy
 from singletrack.retries import MOST_RETRIES, Retry
-from singletrack.run import PRIORITIES
-
-MOST_SECONDS = 366 * 86400.0
+from singletrack.run import LONGEST_SECONDS, PRIORITIES
 
 
 def said(headers: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,7 +54,7 @@ def _seconds(least: float) -> Callable[[Any], float]:
     def read(value: Any) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise ValueError
-        if not least <= value <= MOST_SECONDS:
+        if not least <= value <= LONGEST_SECONDS:
             raise ValueError
         return float(value)
 

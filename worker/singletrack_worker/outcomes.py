@@ -14,10 +14,7 @@ from singletrack.errors import EncodeError
 from singletrack.exits import Exit
 from singletrack.lifecycle import State
 from singletrack.operations import Cause
-from singletrack.run import Failure, Outcome, encode_json
-
-LONGEST_PAUSE_SECONDS = 366 * 86_400.0
-"""However long a task's code wants its run to wait for the next attempt."""
+from singletrack.run import LONGEST_SECONDS, Failure, Outcome, encode_json
 
 MAX_MESSAGE = 4 * 1024
 MAX_TRACEBACK = 64 * 1024
@@ -61,7 +58,7 @@ def of_retry(asked: Retry, traceback: str = "") -> Outcome:
 def _seconds_until(when: Any) -> float:
     if isinstance(when, datetime):
         when = (when - datetime.now(when.tzinfo or UTC).replace(tzinfo=when.tzinfo)).total_seconds()
-    return min(max(0.0, float(when or 0)), LONGEST_PAUSE_SECONDS)
+    return min(max(0.0, float(when or 0)), LONGEST_SECONDS)
 
 
 def of_exit(error: SystemExit) -> Outcome:

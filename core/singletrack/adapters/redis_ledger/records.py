@@ -14,7 +14,7 @@ from singletrack.locks import OnLost
 from singletrack.operations import Pause
 from singletrack.pods import Pod
 from singletrack.policies import Policy
-from singletrack.retries import Retry, RetryCause
+from singletrack.retries import NO_RETRY, Retry, RetryCause
 from singletrack.run import Cancellation, Door, Failure, Progress, Run, RunSpec, encode_json
 
 #: Fields a listing leaves out.
@@ -146,7 +146,7 @@ def write_progress(progress: Progress) -> str:
 
 def _write_retry(retry: Retry) -> str:
     """Limit, pauses in ms, causes: what `next_attempt` reads; empty for the default."""
-    if retry == Retry():
+    if retry == NO_RETRY:
         return ""
     pauses = f"{to_ms(retry.initial_seconds)} {to_ms(retry.max_seconds)}"
     return f"{retry.limit} {pauses} {','.join(retry.causes)}"
@@ -154,7 +154,7 @@ def _write_retry(retry: Retry) -> str:
 
 def _read_retry(text: str | None) -> Retry:
     if not text:
-        return Retry()
+        return NO_RETRY
     limit, initial, most, causes = text.split(" ")
     return Retry(
         limit=int(limit),
