@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from singletrack.retries import LONGEST_BACKOFF_SECONDS
+from singletrack.run import LONGEST_SECONDS
 
 MAX_DEPTH = 32
-MAX_SECONDS = 366 * 86400.0
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
@@ -53,8 +53,8 @@ def _check_template(key: str) -> str:
 Text = Annotated[str, AfterValidator(_check_text)]
 LockTemplate = Annotated[Text, Field(min_length=1, max_length=253), AfterValidator(_check_template)]
 #: The ledger counts in milliseconds. Strict: `true` and `"5"` are no numbers.
-Seconds = Annotated[float, Field(strict=True, ge=0.001, le=MAX_SECONDS, allow_inf_nan=False)]
-SecondsOrZero = Annotated[float, Field(strict=True, ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(strict=True, ge=0.001, le=LONGEST_SECONDS, allow_inf_nan=False)]
+SecondsOrZero = Annotated[float, Field(strict=True, ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)]
 #: How long a run may wait for its next attempt.
 BackoffSeconds = Annotated[
     float, Field(strict=True, ge=0, le=LONGEST_BACKOFF_SECONDS, allow_inf_nan=False)

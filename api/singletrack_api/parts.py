@@ -67,8 +67,10 @@ async def assemble(settings: Settings, api: ApiSettings) -> AsyncIterator[Parts]
         broker = CeleryBroker.from_settings(settings)
         catalogue = CachedCatalogue(ledger)
         kubernetes = uses_kubernetes(api)
-        make: MakeIntake = _through_taskruns(api, stack) if kubernetes else LedgerIntake
-        access = _by_reviews(api, stack) if api.auth is Auth.KUBERNETES else None
+        reviewed = api.auth is Auth.KUBERNETES
+        session = _session(api, stack) if kubernetes or reviewed else None
+        make: MakeIntake = _through_taskruns(session) if session and kubernetes else LedgerIntake
+        access = _by_reviews(session, api) if session and reviewed else None
         intake = make(ledger, broker, catalogue, defaults_of(settings))
         prepared = _Preparation(ledger)
         await prepared.attempt()
@@ -108,28 +110,29 @@ def defaults_of(settings: Settings) -> Defaults:
     )
 
 
-def _through_taskruns(api: ApiSettings, stack: AsyncExitStack) -> MakeIntake:
-    """The intake on a cluster, still to be given its ledger; its session ends with the stack."""
-    # An API without a cluster spares itself the HTTP client.
-    from singletrack.adapters.kubernetes.intake import KubernetesIntake
-    from singletrack.adapters.kubernetes.taskruns import TaskRuns
-
-    return partial(KubernetesIntake, TaskRuns(_session(api, stack)))
-
-
-def _by_reviews(api: ApiSettings, stack: AsyncExitStack) -> Access:
-    """Access as the cluster's RBAC says it."""
-    from singletrack.adapters.kubernetes.access_reviews import AccessReviews
-
-    return AccessReviews(_session(api, stack), api.auth_audience)
-
-
 def _session(api: ApiSettings, stack: AsyncExitStack) -> KubernetesSession:
+    """Requests to the cluster's API server, until the stack ends."""
+    # An API without a cluster spares itself the HTTP client.
     from singletrack.adapters.kubernetes.session import KubernetesSession
 
     session = KubernetesSession(find(api.kubeconfig))
     stack.push_async_callback(session.close)
     return session
+
+
+def _through_taskruns(session: KubernetesSession) -> MakeIntake:
+    """The intake on a cluster, still to be given its ledger."""
+    from singletrack.adapters.kubernetes.intake import KubernetesIntake
+    from singletrack.adapters.kubernetes.taskruns import TaskRuns
+
+    return partial(KubernetesIntake, TaskRuns(session))
+
+
+def _by_reviews(session: KubernetesSession, api: ApiSettings) -> Access:
+    """Access as the cluster's RBAC says it."""
+    from singletrack.adapters.kubernetes.access_reviews import AccessReviews
+
+    return AccessReviews(session, api.auth_audience)
 
 
 class _Preparation:

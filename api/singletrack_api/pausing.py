@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body, Depends
 from singletrack_api.dependencies import JSON_ONLY
 from singletrack_api.documentation import problems
 from singletrack_api.lock_schemas import PauseRequest
-from singletrack_api.rights import CallerHere, name_of
+from singletrack_api.rights import CallerHere, asker
 
 Route = TypeVar("Route", bound=Callable[..., Any])
 
@@ -26,7 +26,7 @@ class Asked:
 
 async def asked(caller: CallerHere, body: Annotated[PauseRequest | None, Body()] = None) -> Asked:
     """The wish of a caller; the reason may be left out."""
-    return Asked(name_of(caller) or "rest", body.reason if body else "")
+    return Asked(asker(caller), body.reason if body else "")
 
 
 AskedHere = Annotated[Asked, Depends(asked)]

@@ -93,6 +93,11 @@ def name_of(caller: Caller | None) -> str:
     return caller.name if caller else ""
 
 
+def asker(caller: Caller | None) -> str:
+    """Who has asked for a change, in the record: his name, or the door he came in by."""
+    return name_of(caller) or "rest"
+
+
 def _token(request: Request) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():

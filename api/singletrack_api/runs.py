@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends
 from starlette.responses import Response
 
+from singletrack.access import Caller
 from singletrack.admission import RunRequest
 from singletrack.errors import LedgerError
 from singletrack.intake import Accepted
@@ -39,7 +40,7 @@ from singletrack_api.pages import paged
 from singletrack_api.parts import Parts
 from singletrack_api.paths import RUN_ID
 from singletrack_api.retry_schemas import RetryRule
-from singletrack_api.rights import CallerHere, name_of
+from singletrack_api.rights import CallerHere, asker, name_of
 from singletrack_api.schemas import (
     CancelRequest,
     ForecastView,
@@ -186,10 +187,8 @@ async def delete_run(parts: PartsHere, run: TheRun, caller: CallerHere) -> Respo
 
     Its id and its `Idempotency-Key` stay used until its record would have been forgotten.
     """
-    default_grace = parts.settings.run.cancel_grace_seconds
     wish = CancelRequest(reason="the run was deleted")
-    asked = _cancellation(wish, default_grace, name_of(caller) or "rest")
-    left = await parts.intake.delete(run, asked)
+    left = await parts.intake.delete(run, _cancellation(parts, wish, caller))
     return Response(status_code=204) if left.gone else _json(views.run_view(left), 202)
 
 
@@ -233,8 +232,7 @@ async def cancel_run(
     or a shorter grace period, takes effect at once. A run that has ended stays as it is.
     """
     if not run.terminal:
-        default_grace = parts.settings.run.cancel_grace_seconds
-        asked = _cancellation(body or CancelRequest(), default_grace, name_of(caller) or "rest")
+        asked = _cancellation(parts, body or CancelRequest(), caller)
         run = await parts.intake.cancel(run, asked)
     return _json(await _view(parts, run), 200 if run.terminal else 202)
 
@@ -250,10 +248,10 @@ async def _view(parts: Parts, run: Run) -> dict[str, Any]:
     return views.run_view(run, pause=await holding_back(parts.ledger, run))
 
 
-def _cancellation(body: CancelRequest, default_grace: float, by: str) -> Cancellation:
+def _cancellation(parts: Parts, body: CancelRequest, caller: Caller | None) -> Cancellation:
     grace = body.grace_period_seconds
-    grace = default_grace if grace is None else grace
-    return Cancellation.asked(by, body.mode, body.reason, grace)
+    grace = parts.settings.run.cancel_grace_seconds if grace is None else grace
+    return Cancellation.asked(asker(caller), body.mode, body.reason, grace)
 
 
 def _pending_view(accepted: Accepted, namespace: str, task: str) -> dict[str, Any]:

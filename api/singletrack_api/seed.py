@@ -27,7 +27,7 @@ from singletrack_api.documentation import problems
 from singletrack_api.errors import LOCK_HELD, RUN_NOT_FOUND, Kind, Refusal, members_of
 from singletrack_api.joined import outcome
 from singletrack_api.parts import Parts
-from singletrack_api.rights import CallerHere, name_of
+from singletrack_api.rights import CallerHere, asker, name_of
 from singletrack_api.schemas import CeleryView
 
 START_SECONDS = 3.5
@@ -83,7 +83,7 @@ async def cancel(parts: PartsHere, caller: CallerHere, task_id: TaskId = None) -
     """Ask a run to stop: the one named, else the latest one started over REST."""
     run = await _find(parts, task_id)
     grace = parts.settings.run.cancel_grace_seconds
-    asked = Cancellation(by=name_of(caller) or "rest", grace_seconds=grace)
+    asked = Cancellation(by=asker(caller), grace_seconds=grace)
     return await _shown(parts, run if run.terminal else await parts.intake.cancel(run, asked))
 
 

@@ -97,7 +97,7 @@ def lock_summary(lock: LockSummary) -> dict[str, Any]:
     """A lock in a list."""
     return {
         "key": lock.key,
-        "holder": lock.holder and {"id": lock.holder.run_id, "name": lock.holder.name},
+        "holder": lock.holder and _holder(lock.holder),
         "fencingToken": lock.token if lock.holder else 0,
         "suspect": lock.suspect,
         "pause": _pause(lock.pause),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from cachetools import TTLCache
@@ -101,7 +102,7 @@ class _Remembered(Generic[A]):
 
     async def find(self, key: Hashable, ask: Callable[[], Awaitable[A]]) -> A:
         for kept in (self._good, self._bad):
-            if key in kept:
+            with suppress(KeyError):  # one look: it may be over between two
                 return kept[key]
         answer = await ask()
         (self._good if answer else self._bad)[key] = answer
