@@ -21,8 +21,8 @@ end
 
 local function describe_grant(r)
   local attempt = number(r, 'attempt') + (r.state == 'CLAIMED' and 1 or 0)
-  local limits = { r.timeout_ms, r.soft_timeout_ms }
-  return { 'OK', r.state, r.nonce, r.token, r.lock, int(attempt), limits[1], limits[2], r.door }
+  return { 'OK', r.state, r.nonce, r.token, r.lock, int(attempt), r.timeout_ms, r.soft_timeout_ms,
+    r.door }
 end
 
 -- Whether the lock is still this run's: a server that evicts may have lost that, and given it away.

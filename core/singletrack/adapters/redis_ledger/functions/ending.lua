@@ -103,11 +103,8 @@ end
 
 -- An attempt whose process has died, or was killed: the message, the exit code, the signal.
 local function lose(r, cause, message, code, signal)
-  forget_failure(r)
-  local reason = cause == 'OUT_OF_MEMORY' and 'OOMKilled' or 'WorkerLost'
-  change(r, 'failure_reason', reason, 'failure_message', message)
   note_exit(r, code, signal)
-  end_attempt(r, 'LOST', reason)
+  break_off(r, 'LOST', cause == 'OUT_OF_MEMORY' and 'OOMKilled' or 'WorkerLost', message)
 end
 
 local function count_end(r, outcome)

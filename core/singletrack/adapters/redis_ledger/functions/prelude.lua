@@ -62,10 +62,10 @@ end
 local CORE = {
   'state', 'revision', 'sequence', 'fingerprint', 'task', 'namespace', 'name', 'door', 'lock',
   'policy', 'max_queue', 'priority', 'point_ms', 'queue', 'push', 'timeout_ms', 'soft_timeout_ms',
-  'start_deadline_ms', 'queue_timeout_ms', 'ttl_ms', 'attempt', 'claims', 'publications', 'nonce', 'token', 'lease_seq',
-  'cancel_by', 'cancel_reason', 'cancel_grace_ms', 'submitted_at', 'ready_at', 'started_at',
-  'on_lost', 'suspect_at', 'provisional', 'retry', 'not_before', 'retried', 'tells_celery',
-  'deleted',
+  'start_deadline_ms', 'queue_timeout_ms', 'ttl_ms', 'attempt', 'claims', 'publications', 'nonce',
+  'token', 'lease_seq', 'cancel_by', 'cancel_reason', 'cancel_grace_ms', 'submitted_at', 'ready_at',
+  'started_at', 'on_lost', 'suspect_at', 'provisional', 'retry', 'not_before', 'retried',
+  'tells_celery', 'deleted',
 }
 
 -- The record's small fields, missing ones as ''; nil when there is no record.

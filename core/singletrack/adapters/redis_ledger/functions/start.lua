@@ -1,7 +1,8 @@
 -- start: claim a run and begin it in one step, the last one before user code; a producer's run that
 -- nobody has recorded yet is recorded first. A repeat writes again, because the durability that the
 -- caller waits for covers only what its own connection has written.
--- ARGV  nonce, worker, its Pod ('' for none), then what submit takes; of a run that is recorded already only its id
+-- ARGV  nonce, worker, its Pod ('' for none), then what submit takes; of a run that is recorded
+--       already only its id
 -- reply verdict, state, then the grant when OK
 
 local function begun_by(claim)
