@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from billiard.einfo import ExceptionInfo
@@ -40,6 +40,8 @@ from singletrack_worker.runtime import Runtime
 from singletrack_worker.stopping import Interruptions, StopRequested
 
 log = structlog.get_logger()
+
+R = TypeVar("R")
 
 Trace = Callable[..., Any]
 Perform = Callable[[Grant], Any]
@@ -170,18 +172,13 @@ class Executor:
         """Have everything the task left behind killed; why the agent was stopping it, if it was.
 
         Until the agent has said so the run must not end: its lock would move on while something of
-        it may live. An agent that refuses is about to kill this process; without one main does.
+        it may live.
         """
-        failures = 0
-        while self._interruptions.received or children_of(os.getpid()):
-            try:
-                return self._runtime.agent.leaving(grant.nonce)
-            except AgentError as error:
-                if not failures:
-                    log.warning("agent_unreachable", step="leaving", error=str(error))
-            time.sleep(_PAUSE_SECONDS[min(failures, len(_PAUSE_SECONDS) - 1)])
-            failures += 1
-        return None
+        return _insist(
+            "leaving",
+            lambda: self._runtime.agent.leaving(grant.nonce),
+            needed=lambda: self._interruptions.received or children_of(os.getpid()),
+        )
 
     def _bequeath(self, grant: Grant, outcome: Outcome) -> None:
         """Threads of the task live on and only the end of this process ends them: have the agent
@@ -190,15 +187,7 @@ class Executor:
         text = write_outcome(outcome) or write_outcome(outcomes.not_handed_over())
         log.warning("threads_left_behind", run=grant.run_id)
         self._is_to_die = True
-        failures = 0
-        while True:
-            try:
-                return self._runtime.agent.bequeath(grant.nonce, text)
-            except AgentError as error:  # it, or main in its place, is about to kill this process
-                if not failures:
-                    log.warning("agent_unreachable", step="bequeath", error=str(error))
-            time.sleep(_PAUSE_SECONDS[min(failures, len(_PAUSE_SECONDS) - 1)])
-            failures += 1
+        _insist("bequeath", lambda: self._runtime.agent.bequeath(grant.nonce, text))
 
     def _tell_leaving(self, grant: Grant) -> Cause | None:
         try:
@@ -220,6 +209,25 @@ class Executor:
         reply = self._gate.repeat(finish, in_outage=lambda: self._tell_leaving(grant))
         log.info("run_finished", state=reply.state, verdict=reply.verdict)
         return reply.verdict is Verdict.OK
+
+
+def _insist(
+    step: str, ask: Callable[[], R], needed: Callable[[], object] = lambda: True
+) -> R | None:
+    """Ask the agent until it has answered, as long as there is need.
+
+    An agent that refuses is about to kill this process; without one main does.
+    """
+    failures = 0
+    while needed():
+        try:
+            return ask()
+        except AgentError as error:
+            if not failures:
+                log.warning("agent_unreachable", step=step, error=str(error))
+        time.sleep(_PAUSE_SECONDS[min(failures, len(_PAUSE_SECONDS) - 1)])
+        failures += 1
+    return None
 
 
 def _threads() -> frozenset[str]:
