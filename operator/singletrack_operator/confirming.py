@@ -16,13 +16,14 @@ from typing import Any
 
 import structlog
 
+from singletrack import cancelling
 from singletrack.adapters.kubernetes.errors import Expired, KubernetesError
 from singletrack.adapters.kubernetes.pods import Pods
 from singletrack.errors import LedgerError
 from singletrack.ledger import AsyncLedger
 from singletrack.operations import ConfirmDead, LeaseView, Verdict
 from singletrack.pods import Pod
-from singletrack_operator import cancelling, deaths
+from singletrack_operator import deaths
 from singletrack_operator.deaths import Death
 
 log = structlog.get_logger()

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from singletrack import cancelling
 from singletrack.adapters.kubernetes.connection import Connection
 from singletrack.adapters.kubernetes.errors import KubernetesError
 from singletrack.adapters.kubernetes.pods import Pods
@@ -23,7 +24,7 @@ from singletrack.failpoints import failpoint
 from singletrack.ledger import AsyncLedger
 from singletrack.settings import Settings
 from singletrack.upkeep import run_upkeep
-from singletrack_operator import cancelling, memory
+from singletrack_operator import memory
 from singletrack_operator.act import Surroundings
 from singletrack_operator.confirming import Confirmations
 from singletrack_operator.decide import Rules, deletion_time

@@ -11,9 +11,9 @@ import time
 
 import structlog
 
+from singletrack import cancelling
 from singletrack.errors import LedgerError
 from singletrack.operations import ListUnprojected
-from singletrack_operator import cancelling
 from singletrack_operator.act import Surroundings
 from singletrack_operator.recovering import Recovery
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import structlog
 
+from singletrack import cancelling
 from singletrack.adapters.kubernetes.errors import (
     Conflict,
     Invalid,
@@ -24,7 +25,6 @@ from singletrack.lifecycle import State
 from singletrack.operations import AckProjection, Cancel, GetLock, GetRun, ReadServer
 from singletrack.pauses import holding_back
 from singletrack.run import Cancellation, Run
-from singletrack_operator import cancelling
 from singletrack_operator.act import Actor, Surroundings
 from singletrack_operator.decide import Rules, Seen, decide
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from singletrack import cancelling
 from singletrack.broker import Broker
 from singletrack.clock import Clock, SystemClock
 from singletrack.errors import SingletrackError
@@ -66,11 +67,5 @@ async def _repeat(name: str, one_pass: Pass, pause_seconds: float) -> None:
             if not failing:
                 log.warning("upkeep_failed", loop=name, error=str(error))
             failing = True
-        if _is_cancelled():  # a client may have taken the cancellation for a failure of its own
-            raise asyncio.CancelledError
+        cancelling.heed()
         await asyncio.sleep(pause_seconds)
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
