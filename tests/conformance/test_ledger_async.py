@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from conformance.ledgers import ADAPTERS, MEMORY
@@ -53,8 +53,14 @@ async def test_a_run_goes_from_submission_to_result(ledger: AsyncLedger) -> None
 
 async def test_a_waiting_reader_hears_of_a_change(ledger: AsyncLedger) -> None:
     cursor, _ = await ledger.changes("", 0.01)
-    waiting = asyncio.create_task(ledger.changes(cursor, 10))
-    await asyncio.sleep(0)
+    asking = asyncio.Event()
+
+    async def read() -> tuple[str, Sequence[str]]:
+        asking.set()
+        return await ledger.changes(cursor, 10)
+
+    waiting = asyncio.create_task(read())
+    await asking.wait()
     await ledger.execute(SUBMIT)
     following, runs = await waiting
     assert list(runs) == ["a"]
