@@ -8,12 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import control_plane
 from support.document import Reader, blocks
 from support.local_platform import FAST_LEASES, ROOT
 from support.servers import require
-
-from singletrack_cli.controlplane import source as sources
-from singletrack_cli.controlplane.binaries import search
 
 HOW_TO = ROOT / "docs/how-to"
 
@@ -50,8 +48,7 @@ def test_a_lock_is_held_and_released_as_its_page_says(tmp_path):
 
 @pytest.mark.kubernetes
 def test_a_run_is_stopped_as_its_page_shows(tmp_path):
-    remedy = "build it with: python -m singletrack_cli.controlplane build"
-    programs = require(search(os.environ, sources.find(os.environ)).found, "kube-apiserver", remedy)
+    programs = control_plane.programs()
     for program in ("curl", "jq"):
         require(shutil.which(program), program, f"apt-get install {program}")
     follow("cancel.md", tmp_path / "cancel", KUBEBUILDER_ASSETS=str(programs.folder))

@@ -278,12 +278,19 @@ def agent_of(worker_pid: int) -> int:
     return found[0]
 
 
-@pytest.fixture
-def platform(fresh_valkey: RedisServer, tmp_path: Path) -> Iterator[Platform]:
+@contextlib.contextmanager
+def running(server: RedisServer, folder: Path) -> Iterator[Platform]:
     """A platform without workers; start them as the test needs."""
-    found = Platform(fresh_valkey, tmp_path)
+    found = Platform(server, folder)
     try:
         found.start()
         yield found
     finally:
         found.stop()
+
+
+@pytest.fixture
+def platform(fresh_valkey: RedisServer, tmp_path: Path) -> Iterator[Platform]:
+    """On a Valkey of its own."""
+    with running(fresh_valkey, tmp_path) as found:
+        yield found

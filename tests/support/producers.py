@@ -33,7 +33,9 @@ def told(result):
 """
 
 
-def _prompt(head: str, **environment: str) -> Prompt:
+def prompt(head: str, **environment: str) -> Prompt:
+    """A Python that has executed `head`; it answers what the code it is given prints."""
+
     def run(code: str) -> str:
         done = subprocess.run(
             [sys.executable, "-c", head + textwrap.dedent(code)],
@@ -53,10 +55,10 @@ def _prompt(head: str, **environment: str) -> Prompt:
 def python(platform: Platform) -> Prompt:
     """A producer with the platform's app, its demo tasks and its environment."""
     path = os.pathsep.join(str(ROOT / name) for name in ("core", "worker"))
-    return _prompt(_OURS, **platform.environment, PYTHONPATH=path)
+    return prompt(_OURS, **platform.environment, PYTHONPATH=path)
 
 
 @pytest.fixture
 def bare(platform: Platform) -> Prompt:
     """A producer with a Celery app that shares the server and nothing else."""
-    return _prompt(_BARE, URL=platform.server.url)
+    return prompt(_BARE, URL=platform.server.url)

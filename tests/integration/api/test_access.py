@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,12 +10,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from support import control_plane
 from support.redis_servers import RedisServer
-from support.servers import require
 from support.waiting import wait_until
 
-from singletrack_cli.controlplane import source as sources
-from singletrack_cli.controlplane.binaries import search
 from singletrack_cli.controlplane.server import ControlPlane
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -69,11 +66,7 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    programs = require(
-        search(os.environ, sources.find(os.environ)).found,
-        "kube-apiserver",
-        "build it with: python -m singletrack_cli.controlplane build",
-    )
+    programs = control_plane.programs()
     folder = tmp_path_factory.mktemp("control-plane")
     with ControlPlane.start(programs, folder, durable=False) as plane:
         cluster = Cluster(plane)

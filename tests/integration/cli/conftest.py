@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from integration.cli.up_process import StartUp, Up
-from support.servers import require
+from support import control_plane
 
-from singletrack_cli.controlplane import source as sources
-from singletrack_cli.controlplane.binaries import Binaries, search
+from singletrack_cli.controlplane.binaries import Binaries
 
 
 @pytest.fixture
@@ -29,6 +27,4 @@ def start_up(tmp_path: Path) -> Iterator[StartUp]:
 
 @pytest.fixture(scope="session")
 def programs() -> Binaries:
-    found = search(os.environ, sources.find(os.environ)).found
-    remedy = "build it with: python -m singletrack_cli.controlplane build"
-    return require(found, "kube-apiserver", remedy)
+    return control_plane.programs()

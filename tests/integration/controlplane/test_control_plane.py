@@ -16,11 +16,10 @@ from http import HTTPStatus
 from pathlib import Path
 
 import pytest
-from support.servers import require
+from support import control_plane
 from support.waiting import wait_until
 
-from singletrack_cli.controlplane import source as sources
-from singletrack_cli.controlplane.binaries import Binaries, search
+from singletrack_cli.controlplane.binaries import Binaries
 from singletrack_cli.controlplane.errors import RequestRefused, StartFailed
 from singletrack_cli.controlplane.server import ControlPlane
 
@@ -29,9 +28,7 @@ pytestmark = pytest.mark.kubernetes
 
 @pytest.fixture(scope="module")
 def programs() -> Binaries:
-    found = search(os.environ, sources.find(os.environ)).found
-    remedy = "build it with: python -m singletrack_cli.controlplane build"
-    return require(found, "kube-apiserver", remedy)
+    return control_plane.programs()
 
 
 @pytest.fixture(scope="module")

@@ -7,23 +7,20 @@ TaskRun has to show its true end.
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from support import control_plane
 from support.fault_proxy import Way
 from support.faults.cluster_scenarios import TASKRUNS, ClusterScene, statuses
 from support.faults.links import LinkedStage, set_up
 from support.faults.story import RUNS_PATH, Story
-from support.servers import require
 from support.waiting import wait_until
 
 from singletrack.lifecycle import State
-from singletrack_cli.controlplane import source as sources
-from singletrack_cli.controlplane.binaries import search
 
 pytestmark = [pytest.mark.redis, pytest.mark.kubernetes, pytest.mark.timeout(300)]
 
@@ -36,11 +33,7 @@ ANSWERED_SECONDS = 25.0
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LinkedStage]:
-    programs = require(
-        search(os.environ, sources.find(os.environ)).found,
-        "kube-apiserver",
-        "build it with: python -m singletrack_cli.controlplane build",
-    )
+    programs = control_plane.programs()
     with set_up(tmp_path_factory.mktemp("links") / "stage", programs) as found:
         yield found
 

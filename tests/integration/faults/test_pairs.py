@@ -9,17 +9,15 @@ import os
 from pathlib import Path
 
 import pytest
+from support import control_plane
 from support.faults import cluster, cluster_scenarios
 from support.faults.cases import BESIDES, PLACES, Case, chosen, every_case, point_of
 from support.faults.scenarios import SCENARIOS
 from support.faults.stage import Row, play_all, set_up
-from support.servers import require
 
 from singletrack import operations as ops
 from singletrack.failpoints import arming
 from singletrack.failpoints.points import POINTS
-from singletrack_cli.controlplane import source as sources
-from singletrack_cli.controlplane.binaries import search
 
 COUNT = int(os.environ.get("FAULTS_COUNT", "12"))
 CLUSTER_COUNT = max(1, COUNT // 3)
@@ -59,11 +57,7 @@ def test_a_sample_of_faults_breaks_no_promise(tmp_path: Path, seed: int) -> None
 @pytest.mark.kubernetes
 @pytest.mark.timeout(600)
 def test_a_sample_of_faults_over_a_cluster_breaks_no_promise(tmp_path: Path, seed: int) -> None:
-    programs = require(
-        search(os.environ, sources.find(os.environ)).found,
-        "kube-apiserver",
-        "build it with: python -m singletrack_cli.controlplane build",
-    )
+    programs = control_plane.programs()
     cases = chosen(every_case(cluster_scenarios.PLACES), seed, CLUSTER_COUNT)
     with cluster.set_up(tmp_path / "stage", programs) as stage:
         judged(play_all(stage, cases, show), seed)

@@ -6,18 +6,15 @@ stop or kill it: the next one finds it running again.
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 from integration.operator.cluster import ROOT, Cluster, HandWorker, OperatorProcess
+from support import control_plane
 from support.redis_servers import VALKEY, SharedServers
-from support.servers import require
 
-from singletrack_cli.controlplane import source as sources
-from singletrack_cli.controlplane.binaries import search
 from singletrack_cli.controlplane.server import ControlPlane
 
 
@@ -29,11 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def one_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    programs = require(
-        search(os.environ, sources.find(os.environ)).found,
-        "kube-apiserver",
-        "build it with: python -m singletrack_cli.controlplane build",
-    )
+    programs = control_plane.programs()
     folder = tmp_path_factory.mktemp("operator-control-plane")
     with ControlPlane.start(programs, folder, durable=False) as plane:
         cluster = Cluster(plane)

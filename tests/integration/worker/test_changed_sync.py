@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.local_platform import Platform
+from support.local_platform import Platform, running
 from support.messages import node_style
 from support.redis_servers import VALKEY, RedisServer
 from support.waiting import wait_until
@@ -22,12 +22,8 @@ pytestmark = pytest.mark.redis
 @pytest.fixture
 def platform(fresh_redis_server: RedisServer, tmp_path: Path) -> Iterator[Platform]:
     """One on each kind of server."""
-    found = Platform(fresh_redis_server, tmp_path)
-    try:
-        found.start()
+    with running(fresh_redis_server, tmp_path) as found:
         yield found
-    finally:
-        found.stop()
 
 
 def noted(platform: Platform) -> str:

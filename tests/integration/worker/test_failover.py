@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.local_platform import Platform, children_of, kill9
+from support.local_platform import Platform, children_of, kill9, running
 from support.redis_servers import VALKEY
 from support.replicated import ReplicatedServer, replicated
 from support.waiting import wait_until
@@ -33,12 +33,8 @@ def pair(tmp_path: Path) -> Iterator[ReplicatedServer]:
 @pytest.fixture
 def replicated_platform(pair: ReplicatedServer, tmp_path: Path) -> Iterator[Platform]:
     server: Any = pair  # all that a platform needs of a server is its address
-    found = Platform(server, tmp_path)
-    try:
-        found.start()
+    with running(server, tmp_path) as found:
         yield found
-    finally:
-        found.stop()
 
 
 def fail_over_while_a_run_begins(

@@ -1,11 +1,10 @@
 """Soft time limits on real workers: what a task may make of one, and what it never hits."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 from support.local_platform import ROOT, start_environment
+from support.producers import prompt
 from support.waiting import wait_until
 
 from singletrack import Retry
@@ -138,16 +137,8 @@ def start(platform, *options, **environment):
 
 def said(platform, expression):
     """What an expression is in the process of a producer that has the tasks above."""
-    done = subprocess.run(
-        [sys.executable, "-c", PRODUCER.format(expression)],
-        env=start_environment(platform, **of_project(platform)),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    ask = prompt("", **start_environment(platform, **of_project(platform)))
+    return ask(PRODUCER.format(expression))
 
 
 def test_a_task_that_catches_its_soft_limit_succeeds_with_what_it_returns(limited):
