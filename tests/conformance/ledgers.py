@@ -36,6 +36,9 @@ ADAPTERS = [
 
 PATIENCE_SECONDS = 60.0
 
+#: Workers and operators of other tests are at work in database 0 of the shared servers.
+DATABASE = 1
+
 LOCK = "default/reports"
 WORKER = "worker-1"
 
@@ -232,12 +235,15 @@ class OnServer(LedgerUnderTest):
         self, server: RedisServer, prefix: str, durability: Durability = Durability.STRICT
     ) -> None:
         self.keys = Keys(prefix)
+        self.url = server.url_of(DATABASE)
         # A busy machine is no lost server.
-        self.client = server.client(socket_timeout=PATIENCE_SECONDS)
-        self._binary: Any = server.client(socket_timeout=PATIENCE_SECONDS, decode_responses=False)
+        self.client = server.client(DATABASE, socket_timeout=PATIENCE_SECONDS)
+        self._binary: Any = server.client(
+            DATABASE, socket_timeout=PATIENCE_SECONDS, decode_responses=False
+        )
         ledger = RedisLedger.from_settings(
             LedgerSettings(
-                redis_url=server.url,
+                redis_url=self.url,
                 key_prefix=prefix,
                 ledger_timeout_seconds=PATIENCE_SECONDS,
                 durability=durability,
@@ -250,7 +256,7 @@ class OnServer(LedgerUnderTest):
         return {key: self._binary.dump(key) for key in self._names()}
 
     def everything(self) -> Any:
-        """Every key of the server, not only the ledger's own."""
+        """Every key of the database, not only the ledger's own."""
         return {key: self._binary.dump(key) for key in self._binary.keys("*")}
 
     def restart(self, back_to: Any = None) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from conformance.ledgers import PATIENCE_SECONDS, InMemory, OnServer
+from conformance.ledgers import DATABASE, PATIENCE_SECONDS, InMemory, OnServer
 from support import server_clock
 from support.redis_servers import RedisServer
 
@@ -40,7 +40,7 @@ class Twins:
         self.server = OnServer(server, prefix, Durability.RELAXED)
         self.highest_token = 0
         self._clock = f"clock-of-{prefix}"
-        self._reader: Any = server.client(protocol=2, socket_timeout=PATIENCE_SECONDS)
+        self._reader: Any = server.client(DATABASE, protocol=2, socket_timeout=PATIENCE_SECONDS)
         server_clock.held(self._reader, self._clock)
         self.pass_time(0)
 

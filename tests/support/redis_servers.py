@@ -75,7 +75,10 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+        return self.url_of(0)
+
+    def url_of(self, database: int) -> str:
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
 
     @property
     def pid(self) -> int:
@@ -91,9 +94,10 @@ class RedisServer:
         path = self.folder / "server.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def client(self, **options: Any) -> redis.Redis:
+    def client(self, database: int = 0, **options: Any) -> redis.Redis:
         """A new client, closed with the test; it answers text, and does not try again by itself."""
-        self._clients.append(redis.Redis.from_url(self.url, **CLIENT_OPTIONS | options))
+        url = self.url_of(database)
+        self._clients.append(redis.Redis.from_url(url, **CLIENT_OPTIONS | options))
         return self._clients[-1]
 
     def close_clients(self) -> None:

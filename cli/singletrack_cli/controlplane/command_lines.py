@@ -12,6 +12,8 @@ from singletrack_cli.controlplane.binaries import Binaries
 from singletrack_cli.controlplane.certificates import Certificates
 
 ETCD_SOCKET = "etcd.sock"
+AUDIT_POLICY = "audit-policy.json"
+AUDIT_LOG = Path("log") / "audit.log"
 _PEER_SOCKET = "etcd-peer.sock"
 
 # They wait for controllers that do not run here, or serve nodes and volumes that do not exist.
@@ -69,3 +71,8 @@ def kube_apiserver(programs: Binaries, certificates: Certificates, port: int) ->
         f"--disable-admission-plugins={','.join(_ADMISSION_OFF)}",
         "--profiling=false",
     ]
+
+
+def audit() -> list[str]:
+    """More of the API server's: it writes down who asked for what."""
+    return [f"--audit-policy-file={AUDIT_POLICY}", f"--audit-log-path={AUDIT_LOG}"]

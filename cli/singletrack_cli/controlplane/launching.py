@@ -5,12 +5,14 @@ A server that does not get ready is gone when the error is raised.
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from singletrack_cli.controlplane import command_lines, ports
 from singletrack_cli.controlplane.binaries import Binaries
@@ -33,6 +35,8 @@ class Site:
     certificates: Certificates
     deadline: timedelta
     """How long each may take to become ready."""
+    audit: Mapping[str, Any] | None = None
+    """What of its requests the API server writes to `AUDIT_LOG`, as an audit policy."""
 
 
 def start_etcd(site: Site, *, durable: bool) -> Child:
@@ -49,6 +53,7 @@ def start_apiserver(site: Site) -> tuple[Child, Client]:
     for port in ports.candidates(remembered):
         client = Client(port, site.certificates)
         command = command_lines.kube_apiserver(site.programs, site.certificates, port)
+        command += _audit(site)
         try:
             child = _launch(site, "kube-apiserver", command, client.is_ready)
         except StartFailed as error:
@@ -58,6 +63,13 @@ def start_apiserver(site: Site) -> tuple[Child, Client]:
         remembered.write_text(str(port))
         return child, client
     raise StartFailed("Somebody else took every port that was free a moment before.")
+
+
+def _audit(site: Site) -> list[str]:
+    if site.audit is None:
+        return []
+    (site.folder / command_lines.AUDIT_POLICY).write_text(json.dumps(site.audit))
+    return command_lines.audit()
 
 
 def _launch(

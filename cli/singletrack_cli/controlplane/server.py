@@ -9,14 +9,19 @@ at a time, and may serve many after one another: objects, certificates and port 
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from singletrack_cli.controlplane import certificates, kubeconfig, service_accounts
+from singletrack_cli.controlplane import (
+    certificates,
+    command_lines,
+    kubeconfig,
+    service_accounts,
+)
 from singletrack_cli.controlplane.binaries import Binaries
 from singletrack_cli.controlplane.children import Child
 from singletrack_cli.controlplane.errors import StartFailed
@@ -44,8 +49,13 @@ class ControlPlane:
         *,
         durable: bool = True,
         deadline: timedelta = _DEADLINE,
+        audit: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Start both servers below `folder`; `durable=False` (tests only) lets etcd skip fsync."""
+        """Start both servers below `folder`.
+
+        For tests only: `durable=False` lets etcd skip fsync, and `audit` is a policy by which the
+        API server writes its requests to `audit_log`.
+        """
         folder = folder.absolute()
         with ExitStack() as held:
             held.enter_context(_only_user_of(folder))
@@ -54,6 +64,7 @@ class ControlPlane:
                 programs=programs,
                 certificates=certificates.ensure(folder / "pki", datetime.now(UTC)),
                 deadline=deadline,
+                audit=audit,
             )
             etcd = start_etcd(site, durable=durable)
             held.callback(etcd.stop, GRACE)
@@ -70,6 +81,11 @@ class ControlPlane:
     def programs(self) -> Binaries:
         """Among them the kubectl that fits this server."""
         return self._site.programs
+
+    @property
+    def audit_log(self) -> Path:
+        """One JSON object (`audit.k8s.io/v1` Event) a line, if there is an audit policy."""
+        return self._site.folder / command_lines.AUDIT_LOG
 
     def stop(self) -> None:
         """End the API server, then its store; a second call does nothing."""

@@ -41,9 +41,7 @@ def commands(ledger: OnServer, act: Callable[[], Any]) -> int:
 
 def upkeep(ledger: OnServer, one_pass: Callable[[AsyncRedisLedger], Any]) -> Any:
     async def once() -> Any:
-        url = ledger.client.connection_pool.connection_kwargs
-        address = f"redis://:{url['password']}@{url['host']}:{url['port']}/0"
-        settings = LedgerSettings(redis_url=address, key_prefix=PREFIX)
+        settings = LedgerSettings(redis_url=ledger.url, key_prefix=PREFIX)
         there = AsyncRedisLedger.from_settings(settings)
         try:
             return await one_pass(there)

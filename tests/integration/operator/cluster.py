@@ -29,7 +29,9 @@ from singletrack_cli.controlplane.server import ControlPlane
 
 ROOT = Path(__file__).resolve().parents[3]
 SOON = 60.0
-WRITES = {"POST", "PUT", "PATCH", "APPLY", "DELETE"}
+
+#: The verb of a request in the audit log, and what it is for the metrics.
+METHODS = {"create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
 
 #: A server that has forgotten even its own settings is trusted again after so long.
 FAST_BLESSING = {
@@ -108,12 +110,47 @@ class Cluster:
         return next(each for each in found["status"]["conditions"] if each["type"] == kind)
 
     def writes(self) -> Counter[str]:
-        """How many writes of TaskRuns the API server has counted, by verb, subresource and code."""
+        """The writes of TaskRuns of this namespace, by verb, subresource and code.
+
+        From the API server's audit log: what it counts does not know of namespaces, and the runs of
+        earlier tests live on.
+        """
+        return self._written(self.namespace)
+
+    def assert_written(self, expected: Counter[str], since: Counter[str] | None = None) -> None:
+        """Exactly these; the server notes a write a moment after others can see it."""
+
+        def counted() -> Counter[str]:
+            return self.writes() - (since or Counter())
+
+        wait_until(lambda: counted().total() >= expected.total(), SOON, f"writes: {expected}")
+        assert counted() == expected
+
+    def all_writes(self) -> tuple[Counter[str], Counter[str]]:
+        """Those of all namespaces: by the audit log, and by the server's metrics."""
+        return self._written(), self._counted()
+
+    def _written(self, namespace: str = "") -> Counter[str]:
+        written: Counter[str] = Counter()
+        for line in self.plane.audit_log.read_text().splitlines():
+            event = json.loads(line)
+            asked = event["objectRef"]
+            verb = METHODS.get(event["verb"])
+            if (
+                verb
+                and asked["resource"] == "taskruns"
+                and asked["namespace"].startswith(namespace)
+            ):
+                code = event["responseStatus"]["code"]
+                written[f"{verb} {asked.get('subresource', '')} {code}"] += 1
+        return written
+
+    def _counted(self) -> Counter[str]:
         text = self.plane.client.request("GET", "/metrics")
         counted: Counter[str] = Counter()
         for labels, number in re.findall(r"^apiserver_request_total\{(.*)\} (\d+)", text, re.M):
             known = dict(re.findall(r'(\w+)="([^"]*)"', labels))
-            if known["resource"] == "taskruns" and known["verb"] in WRITES:
+            if known["resource"] == "taskruns" and known["verb"] in METHODS.values():
                 counted["{verb} {subresource} {code}".format(**known)] += int(number)
         return counted
 

@@ -17,6 +17,17 @@ from support.redis_servers import VALKEY, SharedServers
 
 from singletrack_cli.controlplane.server import ControlPlane
 
+#: Every write of a TaskRun is written down, whoever asks for it.
+WRITES = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "None", "verbs": ["get", "list", "watch"]},
+        {"level": "Metadata", "resources": [{"group": "singletrack.dev"}]},
+    ],
+}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
@@ -28,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def one_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     programs = control_plane.programs()
     folder = tmp_path_factory.mktemp("operator-control-plane")
-    with ControlPlane.start(programs, folder, durable=False) as plane:
+    with ControlPlane.start(programs, folder, durable=False, audit=WRITES) as plane:
         cluster = Cluster(plane)
         for file in ("crd.yaml", "operator-rbac.yaml"):
             cluster.do("apply", "-f", str(ROOT / "k8s" / file))

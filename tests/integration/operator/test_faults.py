@@ -25,6 +25,8 @@ from support.waiting import wait_until
 
 from singletrack.lifecycle import State
 
+PAUSE_MS = 60_000
+
 
 @pytest.fixture
 def server(shared_servers: SharedServers) -> Iterator[RedisServer]:
@@ -252,7 +254,11 @@ def without_apiserver(cluster: Cluster) -> Iterator[None]:
 def copied(server: RedisServer, key_prefix: str) -> dict[Any, Any]:
     """All a ledger holds now, as its server dumps it."""
     client = server.client(decode_responses=False)
-    return {key: client.dump(key) for key in client.scan_iter(match=f"{{{key_prefix}}}:*")}
+    keys = list(client.scan_iter(match=f"{{{key_prefix}}}:*"))
+    with client.pipeline(transaction=True) as dumps:
+        for key in keys:
+            dumps.dump(key)
+        return {key: value for key, value in zip(keys, dumps.execute(), strict=True) if value}
 
 
 def forget_everything(
@@ -260,10 +266,13 @@ def forget_everything(
 ) -> None:
     """What a restart from an empty disk leaves, which is nothing, or one from an older copy."""
     client = server.client(decode_responses=False)
-    for key in client.scan_iter(match=f"{{{key_prefix}}}:*"):
-        client.delete(key)
-    for key, value in (and_remember or {}).items():
-        client.restore(key, 0, value)
+    with client.pipeline(transaction=True) as changes:
+        for key in client.scan_iter(match=f"{{{key_prefix}}}:*"):
+            changes.delete(key)
+        for key, value in (and_remember or {}).items():
+            changes.restore(key, 0, value, replace=True)
+        changes.client_pause(PAUSE_MS)  # nobody must write to it before it is gone
+        changes.execute()
     server.restart()
 
 
