@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -103,6 +104,7 @@ class MainProcess:
         start_checks.tell(start_checks.find_strangers_of(controller.app))
         main.guard_agent()
         replace_revoke(runtime)
+        _share_with_children()
         return main
 
     @property
@@ -248,6 +250,16 @@ class MainProcess:
             self.runtime.ledger.execute(report)
         except LedgerError as error:  # the sweeper ends the lease then
             log.warning("report_failed", run=delivery.run_id, error=str(error))
+
+
+def _share_with_children() -> None:
+    """Keep the garbage collector off all there is, in main and in its children.
+
+    Celery has it run before every fork: it writes to each object it looks at, so that the children
+    that are there already lose the pages they share with main.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _prepared(ledger: RedisLedger) -> Capabilities:
