@@ -41,6 +41,7 @@ from singletrack_worker.refusing import Refusing
 from singletrack_worker.revoking import replace_revoke
 from singletrack_worker.routing import Routes
 from singletrack_worker.runtime import Runtime
+from singletrack_worker.shutdown_signals import put_off_while_writing
 
 if TYPE_CHECKING:
     from singletrack_worker.request import GatedRequest
@@ -121,8 +122,9 @@ class MainProcess:
     def ready(self, controller: Any) -> None:
         """Celery consumes from now on."""
         self._controller = controller
-        self._tell_exits()
-        controller.timer.call_repeatedly(_LOOK_SECONDS, self._tell_exits)
+        put_off_while_writing(controller)
+        self._look_after_pool()
+        controller.timer.call_repeatedly(_LOOK_SECONDS, self._look_after_pool)
         grace = self.runtime.settings.lease.blessing_grace_seconds
         controller.timer.call_repeatedly(grace / 2, self._register_forgotten_tasks)
         settings = self.runtime.settings.worker
@@ -131,12 +133,21 @@ class MainProcess:
             metrics.busy.set_function(lambda: len(state.active_requests))
             metrics.serve(settings.worker_metrics_host, settings.worker_metrics_port)
 
-    def _tell_exits(self) -> None:
+    def _look_after_pool(self) -> None:
+        """Have the place of a child that has ended taken by another one.
+
+        Celery looks as soon as a child closes its end of a pipe, which may be before it has ended,
+        and then not again for five seconds.
+        """
+        pool = self._controller.pool._pool
+        self._tell_exits(pool)
+        pool.maintain_pool()
+
+    def _tell_exits(self, pool: Any) -> None:
         """Have the pool tell at once how a child ended; Celery itself hears of it seconds later.
 
         The pool forgets it whenever Celery connects to its broker again.
         """
-        pool = self._controller.pool._pool
         celerys_own = pool.on_process_down
         if getattr(celerys_own, "tells_the_agent", False):
             return

@@ -76,7 +76,7 @@ def test_a_thread_is_dead_before_the_next_run_starts(
     first, second, third = (result(platform, run_id) for run_id in runs)
     assert (second[1], third[1]) == (0, 0), "the thread went on writing"
     assert not alive(first[0])
-    assert second[0] == third[0] != first[0], "only the child with the thread is replaced"
+    assert second[0] == third[0] != first[0], platform.worker_log()
     platform.assert_promise_held()
 
 

@@ -104,6 +104,42 @@ def test_a_cold_shutdown_interrupts_what_executes_and_hands_back_the_rest(platfo
     assert_interrupted_and_the_rest_goes_on(platform, worker, *runs)
 
 
+STOPPED_AMID_A_MESSAGE = """
+import os, signal
+from billiard import pool
+from singletrack_worker.demo_tasks import *
+
+def interrupted(writer, of=pool._get_send_offset):
+    send = of(writer)
+    def send_and_stop(part, offset):
+        sent = send(part, offset)
+        with open("{handed}", "a") as file:
+            file.write(".")
+        if os.path.getsize("{handed}") == 3:  # after the length of the second message
+            os.kill(os.getpid(), signal.SIGQUIT)
+        return sent
+    return send_and_stop
+
+pool._get_send_offset = interrupted
+"""
+
+
+def test_a_cold_shutdown_while_a_message_is_handed_to_a_child_does_not_wait_for_ever(platform):
+    text = STOPPED_AMID_A_MESSAGE.format(handed=platform.folder / "handed")
+    (platform.folder / "stopped_tasks.py").write_text(text)
+    paths = (ROOT / "core", ROOT / "worker", platform.folder)
+    worker = platform.start_worker(
+        2, SINGLETRACK_TASKS="stopped_tasks", PYTHONPATH=os.pathsep.join(map(str, paths))
+    )
+    executing = platform.submit("count_to", {"to": 900, "name": "x"})
+    platform.wait_for_begin(executing)
+    processes = household(worker)
+    platform.submit("count_to", {"to": 900, "name": "y"})
+    wait_until(lambda: is_gone(worker, processes), 30, "the worker to be gone with all its tree")
+    assert platform.wait_for_end(executing).failure.reason == "Interrupted"
+    platform.assert_promise_held()
+
+
 def test_a_second_interrupt_in_a_warm_shutdown_is_a_cold_one(platform):
     worker, *runs = busy_worker(platform)
     worker.send_signal(signal.SIGINT)
