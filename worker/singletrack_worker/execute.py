@@ -30,7 +30,7 @@ from singletrack.operations import Cause, Grant, Verdict
 from singletrack.run import Outcome, Progress
 from singletrack.specification import write_outcome
 from singletrack.tasks import Execution, context
-from singletrack_worker import outcomes
+from singletrack_worker import left_threads, outcomes
 from singletrack_worker.agent.client import AgentError
 from singletrack_worker.agent.processes import children_of
 from singletrack_worker.delivery import Delivery
@@ -89,11 +89,11 @@ class Executor:
         if entry.grant is None:
             return _ignored("the run was not started") if entry.recorded else _put_back()
         failpoint("executor.confirmed")
-        threads = _threads() if entry.holds else None
+        threads = left_threads.running() if entry.holds else None
         return self._perform_granted(entry.grant, task, perform, threads)
 
     def _perform_granted(
-        self, grant: Grant, task: Any, perform: Perform, threads: AbstractSet[str] | None
+        self, grant: Grant, task: Any, perform: Perform, threads: AbstractSet[int] | None
     ) -> Any:
         """`threads` are those there were before, if none of the task's may outlive it."""
         answer, outcome = self._perform(grant, task, perform)
@@ -102,7 +102,7 @@ class Executor:
         failpoint("executor.swept")
         if cause and outcome.state is not State.SUCCEEDED:
             outcome = outcomes.stopped(cause)
-        if threads is not None and not _threads() <= threads:
+        if threads is not None and left_threads.are_left(threads):
             self._bequeath(grant, outcome)
             return answer
         recorded = self._finish(grant, outcome)
@@ -228,11 +228,6 @@ def _insist(
         time.sleep(_PAUSE_SECONDS[min(failures, len(_PAUSE_SECONDS) - 1)])
         failures += 1
     return None
-
-
-def _threads() -> frozenset[str]:
-    """The threads of this process, also those Python does not know of."""
-    return frozenset(os.listdir("/proc/self/task"))  # noqa: PTH208 - names are enough
 
 
 def _traced(trace: Trace, call: tuple[Any, ...], request: Any, grant: Grant) -> Any:
