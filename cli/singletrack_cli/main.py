@@ -7,7 +7,7 @@ import sys
 import typer
 
 from singletrack.errors import SingletrackError
-from singletrack_cli import command_line, up, version
+from singletrack_cli import command_line, ledger, up, version
 from singletrack_cli.doctor import command as doctor
 
 _INTERRUPTED = 130
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.command("up", epilog=up.EXAMPLES)(command_line.command(up.up))
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+app.add_typer(ledger.app)
 app.command("version")(version.version)
 
 

@@ -279,9 +279,9 @@ def agent_of(worker_pid: int) -> int:
 
 
 @contextlib.contextmanager
-def running(server: RedisServer, folder: Path) -> Iterator[Platform]:
+def running(server: RedisServer, folder: Path, **environment: str) -> Iterator[Platform]:
     """A platform without workers; start them as the test needs."""
-    found = Platform(server, folder)
+    found = Platform(server, folder, **environment)
     try:
         found.start()
         yield found

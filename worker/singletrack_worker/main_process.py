@@ -42,6 +42,7 @@ from singletrack_worker.revoking import replace_revoke
 from singletrack_worker.routing import Routes
 from singletrack_worker.runtime import Runtime
 from singletrack_worker.shutdown_signals import put_off_while_writing
+from singletrack_worker.without_scripts import do_without_scripts
 
 if TYPE_CHECKING:
     from singletrack_worker.request import GatedRequest
@@ -89,6 +90,7 @@ class MainProcess:
         found = _prepared(ledger)
         become_subreaper()
         tolerate_foreign_messages()
+        do_without_scripts(controller.app)
         agent = spawn_agent(settings, controller.hostname)
         log.info("worker_starting", worker=controller.hostname, ledger=found.summary)
         conf = controller.app.conf

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -122,5 +123,6 @@ class AsyncRedisLedger:
         return last[0][0] if last else "0-0"
 
     async def _load(self) -> None:
-        if not is_loaded(await self._redis.execute_command(*LIST_LIBRARY)):
-            await self._redis.execute_command(*load_library())
+        with suppress(errors.NoPermissionError):  # a function that is missing is told by its call
+            if not is_loaded(await self._redis.execute_command(*LIST_LIBRARY)):
+                await self._redis.execute_command(*load_library())

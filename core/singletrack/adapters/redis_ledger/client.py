@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -141,8 +142,9 @@ class RedisLedger:
         self._redis.close()
 
     def _load(self) -> None:
-        if not is_loaded(self._redis.execute_command(*LIST_LIBRARY)):
-            self._redis.execute_command(*load_library())
+        with suppress(errors.NoPermissionError):  # a function that is missing is told by its call
+            if not is_loaded(self._redis.execute_command(*LIST_LIBRARY)):
+                self._redis.execute_command(*load_library())
 
     def _note_server(self) -> ops.ServerStatus:
         """See `AsyncLedger.note_server`."""

@@ -115,8 +115,14 @@ def translated(url: str) -> Iterator[None]:
         where = url.rpartition("@")[2].removeprefix("redis://")
         raise LedgerUnavailable(f"the ledger at {where} did not answer: {error}") from error
     except errors.RedisError as error:
+        if is_missing(error):
+            raise LedgerUnavailable(
+                "the ledger's server has not got the functions of this version yet, and this user "
+                "may not load them: run `singletrack ledger prepare` as one who may"
+            ) from error
         raise LedgerRefused(f"the ledger refused: {error}") from error
 
 
-def is_missing(error: errors.ResponseError) -> bool:
+def is_missing(error: errors.RedisError) -> bool:
+    """Whether a function was called that is not loaded."""
     return _MISSING in str(error)
