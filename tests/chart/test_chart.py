@@ -36,7 +36,7 @@ def named(objects: Objects, kind: str, name: str) -> dict[str, Any]:
 
 def pods(objects: Objects) -> Iterator[tuple[str, dict[str, Any]]]:
     for each in objects:
-        if each["kind"] in {"Deployment", "StatefulSet"}:
+        if each["kind"] in {"Deployment", "Job", "StatefulSet"}:
             yield each["metadata"]["name"], each["spec"]["template"]["spec"]
         if each["kind"] == "Pod":
             yield each["metadata"]["name"], each["spec"]
@@ -70,6 +70,13 @@ def test_the_least_that_has_to_be_said_gives_all_parts(render: Render) -> None:
         ({"redis": {}, "valkey": {"enabled": True}}, "valkey.enabled needs valkey.existingSecret"),
         ({"valkey": {"enabled": True, "existingSecret": "p"}}, "the ledger is one server"),
         ({"workers": {"Big": {}}}, "the name of a pool"),
+        (
+            {
+                "redis": {"keys": {"api": "a"}},
+                "valkey": {"enabled": True, "existingSecret": "p"},
+            },
+            "has one user",
+        ),
     ],
 )
 def test_what_contradicts_itself_fails_with_a_sentence(
@@ -114,7 +121,8 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
 
 
 def test_every_pod_keeps_to_the_restricted_profile(render: Render) -> None:
-    for name, spec in pods(render(**EVERYTHING)):
+    roles = {"existingSecret": "ledger", "keys": {"loader": "loader-url"}}
+    for name, spec in pods([*render(**EVERYTHING), *render(redis=roles)]):
         assert spec["securityContext"]["runAsNonRoot"] is True, name
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert spec["enableServiceLinks"] is False, "REDIS_PORT=tcp://… would be read as a setting"
@@ -167,6 +175,29 @@ def test_no_name_of_the_environment_is_there_twice_and_the_nearest_value_counts(
     assert environment(found["rel-singletrack-api"])["A"] == "api"
     assert environment(found["rel-singletrack-operator"])["A"] == "all"
     assert environment(found["rel-singletrack-api"])["SINGLETRACK_LOG_FORMAT"] == "text"
+
+
+def test_each_part_has_the_redis_user_of_its_role_and_a_job_loads_the_functions(
+    render: Render,
+) -> None:
+    keys = {role: f"{role}-url" for role in ("api", "operator", "worker", "loader")}
+    objects = render(redis={"existingSecret": "ledger", "keys": keys})
+    found = {
+        name: entry["valueFrom"]["secretKeyRef"]
+        for name, spec in pods(objects)
+        for entry in spec["containers"][0]["env"]
+        if entry["name"] == "REDIS_URL"
+    }
+    assert found == {
+        "rel-singletrack-api": {"name": "ledger", "key": "api-url"},
+        "rel-singletrack-operator": {"name": "ledger", "key": "operator-url"},
+        "rel-singletrack-worker-default": {"name": "ledger", "key": "worker-url"},
+        "rel-singletrack-ledger": {"name": "ledger", "key": "loader-url"},
+    }
+    [job] = of_kind(objects, "Job")
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    assert job["spec"]["template"]["spec"]["containers"][0]["args"] == ["ledger", "prepare"]
+    assert job["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
 
 
 def test_a_pool_has_what_default_has_unless_it_says_otherwise(render: Render) -> None:

@@ -71,7 +71,8 @@ affinity: {{- toYaml . | nindent 2 }}
 {{- end -}}
 
 {{/* The environment that all components share, and what the values add; each name once, because a
-server-side apply refuses the same name twice: include "singletrack.env" (list . .Values.api.env (dict …)) */}}
+server-side apply refuses the same name twice: include "singletrack.env" (list . .Values.api.env (dict …) "api"),
+the last being the role whose Redis user it has. */}}
 {{- define "singletrack.env" -}}
 {{- $root := index . 0 -}}
 {{- $plain := dict
@@ -89,7 +90,7 @@ server-side apply refuses the same name twice: include "singletrack.env" (list .
   value: redis://:$(REDIS_PASSWORD)@{{ include "singletrack.component" (list $root "valkey") }}:6379/0
 {{- else -}}
 - name: REDIS_URL
-  valueFrom: {secretKeyRef: {name: {{ $root.Values.redis.existingSecret }}, key: {{ $root.Values.redis.key }}}}
+  valueFrom: {secretKeyRef: {name: {{ $root.Values.redis.existingSecret }}, key: {{ get $root.Values.redis.keys (index . 3) | default $root.Values.redis.key }}}}
 {{- end }}
 {{- with $root.Values.broker.existingSecret }}
 - name: SINGLETRACK_BROKER_URL
