@@ -176,7 +176,7 @@ THREADS = "integration/worker/test_left_threads.py"
 LEFT_BEHIND = [
     guard(
         "hold: no thread of the task outlives its lock",
-        *(EXECUTE, "threads is not None and not _threads() <= threads", "False"),
+        *(EXECUTE, "threads is not None and left_threads.are_left(threads)", "False"),
         f"{THREADS}::test_a_thread_is_dead_before_the_next_run_starts",
     ),
     guard(

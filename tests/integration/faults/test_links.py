@@ -62,11 +62,17 @@ def allowed_writes(story: Story) -> int:
     return 2 * len(seen) + sum(State.QUEUED in states for states in seen)
 
 
-def running_and_waiting(scene: ClusterScene, to: int = 600) -> tuple[tuple[str, str], ...]:
-    """A run that executes and one behind it, on one lock: UID and name of each."""
+def running_and_waiting(
+    scene: ClusterScene, to: int = 600, then: int = 1
+) -> tuple[tuple[str, str], ...]:
+    """A run that executes and one behind it, on one lock: UID and name of each.
+
+    One that is to be cancelled may get the lock of the other, which is cancelled first: it has to
+    be long enough.
+    """
     first = scene.apply(to)
     scene.story.until_begun(first[0])
-    second = scene.apply(1)
+    second = scene.apply(then)
     scene.story.until(lambda: scene.story.state(second[0]), 20, "the second to be in line")
     return first, second
 
@@ -102,7 +108,7 @@ def test_a_link_that_is_slow_makes_statuses_late_and_nothing_wrong(
 
 
 def test_an_outage_is_caught_up_with(stage: LinkedStage, scene: ClusterScene) -> None:
-    (running, name), (waiting, other) = running_and_waiting(scene)
+    (running, name), (waiting, other) = running_and_waiting(scene, then=600)
     ending, _ = scene.apply(20, lock={"key": "short", "policy": "Queue"})
     scene.story.until_begun(ending)
 
@@ -191,7 +197,7 @@ def test_deletions_that_no_watch_can_tell_of_any_more_are_found_at_once(
     stage: LinkedStage, scene: ClusterScene
 ) -> None:
     """An API server that has restarted cannot go on with an older watch: it has to begin anew."""
-    (running, name), (waiting, other) = running_and_waiting(scene)
+    (running, name), (waiting, other) = running_and_waiting(scene, then=600)
     stage.operators_link.cut_off()
     delete(scene, name, other)
     scene.plane.stop_apiserver()
