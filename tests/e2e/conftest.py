@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from e2e.releases import TAG
 from support.cluster import starting
 from support.cluster.errors import ClusterError
 from support.cluster.kit import Kit
 from support.cluster.layout import NUMBERS, Layout
 from support.cluster.running import Cluster
+from support.platform_images import Builder
 from support.servers import require
 
 from singletrack_cli.controlplane.build_progress import BuildProgress
@@ -50,6 +52,15 @@ def cluster(kit: Kit) -> Iterator[Cluster]:
         yield running
     finally:
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def images(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Those of the platform, built from this checkout, in the cluster."""
+    builder = Builder(cluster.kit.images, tmp_path_factory.mktemp("images"))
+    for archive in (*builder.platform(TAG), builder.valkey()):
+        cluster.import_image(archive)
+        archive.unlink()
 
 
 @pytest.fixture

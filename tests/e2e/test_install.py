@@ -5,95 +5,31 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from e2e.releases import PLACE, Release, installed, make_place
 from support.cluster.errors import ClusterError
 from support.cluster.running import Cluster
-from support.helm import CHART
-from support.platform_images import REGISTRY, VALKEY, Builder
+from support.platform_images import VALKEY
 from support.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-PLACE = "tasks"
-TAG = "test"
-VALUES = {
-    "image": {"registry": REGISTRY, "tag": TAG, "pullPolicy": "Never"},
-    "valkey": {"enabled": True, "existingSecret": "ledger-password", "image": VALKEY},
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """The chart, installed; its namespace lets in nothing but restricted pods."""
-
-    cluster: Cluster
-
-    def kubectl(self, *words: str, stdin: str = "") -> str:
-        return self.cluster.kubectl(f"--namespace={PLACE}", *words, stdin=stdin)
-
-    def helm(self, *words: str) -> str:
-        return self.cluster.helm(f"--namespace={PLACE}", *words)
-
-    def create(self, **spec: Any) -> str:
-        """A TaskRun; answers its name."""
-        manifest = {
-            "apiVersion": "singletrack.dev/v1alpha1",
-            "kind": "TaskRun",
-            "metadata": {"generateName": "run-"},
-            "spec": spec,
-        }
-        words = ("create", "--filename=-", "--output=jsonpath={.metadata.name}")
-        return self.kubectl(*words, stdin=json.dumps(manifest))
-
-    def finished(self, name: str) -> dict[str, Any]:
-        """The status of a TaskRun at its end."""
-        self.kubectl("wait", f"strun/{name}", "--for=condition=Finished", "--timeout=60s")
-        found = json.loads(self.kubectl("get", f"strun/{name}", "--output=json"))
-        status: dict[str, Any] = found["status"]
-        return status
-
-    def ask(self, path: str, token: str = "", body: Any = None) -> tuple[int, Any]:
-        """The API, at the address of its Service."""
-        words = ("get", "service/it-singletrack-api", "--output=jsonpath={.spec.clusterIP}")
-        request = urllib.request.Request(f"http://{self.kubectl(*words)}{path}")
-        if token:
-            request.add_header("Authorization", f"Bearer {token}")
-        if body is not None:
-            request.data = json.dumps(body).encode()
-            request.add_header("Content-Type", "application/json")
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - the address of the cluster
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.load(error)
+VALUES = {"valkey": {"enabled": True, "existingSecret": "ledger-password", "image": VALKEY}}
 
 
 @pytest.fixture(scope="module")
-def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
-    folder = tmp_path_factory.mktemp("images")
-    builder = Builder(cluster.kit.images, folder)
-    for archive in (*builder.platform(TAG), builder.valkey()):
-        cluster.import_image(archive)
-        archive.unlink()
-    release = Release(cluster)
-    cluster.kubectl("create", "namespace", PLACE)
-    enforced = "pod-security.kubernetes.io/enforce=restricted"
-    cluster.kubectl("label", "namespace", PLACE, enforced)
+def release(
+    cluster: Cluster, images: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Release]:
+    release = make_place(cluster)
     cluster.kubectl("create", "--filename=-", stdin=json.dumps(_volume(cluster)))
     password = f"--from-literal=password={os.urandom(12).hex()}"
     release.kubectl("create", "secret", "generic", "ledger-password", password)
-    values = folder / "values.json"
-    values.write_text(json.dumps(VALUES))
-    release.helm("install", "it", str(CHART), f"--values={values}", "--wait", "--timeout=180s")
-    yield release
-    release.helm("uninstall", "it", "--wait")
+    with installed(release, tmp_path_factory.mktemp("values"), VALUES):
+        yield release
 
 
 def _volume(cluster: Cluster) -> dict[str, Any]:

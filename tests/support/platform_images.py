@@ -14,7 +14,7 @@ from support.cluster.images import Images
 
 ROOT = Path(__file__).resolve().parents[2]
 REGISTRY = "localhost/"
-PARTS = ("api", "worker", "operator")
+PARTS = ("api", "worker", "operator", "cli")
 VALKEY = f"{REGISTRY}valkey:test"
 
 #: The machine's own authorities: its package index may be behind one of them.

@@ -1,0 +1,88 @@
+"""The chart, installed into a cluster as a user does it, and its doors."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support.cluster.running import Cluster
+from support.helm import CHART
+from support.platform_images import REGISTRY
+
+PLACE = "tasks"
+TAG = "test"
+IMAGES = {"image": {"registry": REGISTRY, "tag": TAG, "pullPolicy": "Never"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The chart, installed; its namespace lets in nothing but restricted pods."""
+
+    cluster: Cluster
+
+    def kubectl(self, *words: str, stdin: str = "") -> str:
+        return self.cluster.kubectl(f"--namespace={PLACE}", *words, stdin=stdin)
+
+    def helm(self, *words: str) -> str:
+        return self.cluster.helm(f"--namespace={PLACE}", *words)
+
+    def create(self, **spec: Any) -> str:
+        """A TaskRun; answers its name."""
+        manifest = {
+            "apiVersion": "singletrack.dev/v1alpha1",
+            "kind": "TaskRun",
+            "metadata": {"generateName": "run-"},
+            "spec": spec,
+        }
+        words = ("create", "--filename=-", "--output=jsonpath={.metadata.name}")
+        return self.kubectl(*words, stdin=json.dumps(manifest))
+
+    def finished(self, name: str) -> dict[str, Any]:
+        """The status of a TaskRun at its end."""
+        self.kubectl("wait", f"strun/{name}", "--for=condition=Finished", "--timeout=60s")
+        found = json.loads(self.kubectl("get", f"strun/{name}", "--output=json"))
+        status: dict[str, Any] = found["status"]
+        return status
+
+    def ask(self, path: str, token: str = "", body: Any = None) -> tuple[int, Any]:
+        """The API, at the address of its Service."""
+        words = ("get", "service/it-singletrack-api", "--output=jsonpath={.spec.clusterIP}")
+        request = urllib.request.Request(f"http://{self.kubectl(*words)}{path}")
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
+        if body is not None:
+            request.data = json.dumps(body).encode()
+            request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - the address of the cluster
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+
+def make_place(cluster: Cluster) -> Release:
+    """The namespace of all releases: the resource that stays belongs to a release of that name."""
+    if not cluster.kubectl("get", "namespace", PLACE, "--ignore-not-found", "--output=name"):
+        cluster.kubectl("create", "namespace", PLACE)
+        enforced = "pod-security.kubernetes.io/enforce=restricted"
+        cluster.kubectl("label", "namespace", PLACE, enforced)
+    return Release(cluster)
+
+
+@contextmanager
+def installed(release: Release, folder: Path, values: Mapping[str, Any]) -> Iterator[None]:
+    """The chart, as long as the block lasts."""
+    file = folder / "values.json"
+    file.write_text(json.dumps({**IMAGES, **values}))
+    release.helm("install", "it", str(CHART), f"--values={file}", "--wait", "--timeout=180s")
+    try:
+        yield
+    finally:
+        release.helm("uninstall", "it", "--wait")
