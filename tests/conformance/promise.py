@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from singletrack import operations as ops
@@ -60,8 +61,9 @@ class Promise:
             self._tokens.clear()
 
     def blessed(self) -> None:
-        """The server is complete: what is lost stays lost."""
+        """The server is complete: what is lost stays lost, and not only provisionally."""
         self._displaced.clear()
+        self.seen = {run.run_id: replace(run, provisional=False) for run in self.seen.values()}
 
     # --- answers ----------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conformance.ledgers import LOCK, LedgerUnderTest
+from conformance.promise import Promise
 
 from singletrack import operations as ops
 from singletrack.exits import Exit
@@ -199,6 +200,21 @@ def test_a_displaced_run_is_counted_when_its_end_is_sure(
     after = ledger.execute(ops.ReadCounters())
     assert after[f"{counted}lost"] == (0 if known else 1)
     assert after[f"{counted}succeeded"] == (1 if known else 0)
+
+
+def test_the_judge_takes_the_blessing_of_a_displaced_run_for_no_change(
+    ledger: LedgerUnderTest,
+) -> None:
+    displaced(ledger)
+    promise, provisional = Promise(durable=False), ledger.run("b")
+    promise.observed([provisional], [], leased=[], outbox=[])
+    ledger.bless()
+    promise.blessed()
+    lost = ledger.run("b")
+    assert (provisional.provisional, lost.provisional) == (True, False)
+    promise.observed([lost], [], leased=[], outbox=[])
+    with pytest.raises(AssertionError, match="S4"):
+        promise.observed([provisional], [], leased=[], outbox=[])
 
 
 # --- deaths the server cannot place ---------------------------------------------------------------
