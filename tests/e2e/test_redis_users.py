@@ -15,6 +15,7 @@ import redis
 from e2e.releases import Release, installed, make_place
 from support.cluster.running import Cluster
 from support.platform_images import VALKEY
+from support.redis_servers import LOOKS
 from support.waiting import wait_until
 
 from singletrack.adapters.redis_ledger.roles import Role
@@ -22,7 +23,6 @@ from singletrack.adapters.redis_ledger.roles import Role
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 SERVER = "own-server"
-LOOKS = {"config|get", "evalsha", "function|list"}
 
 
 @pytest.fixture(scope="module")

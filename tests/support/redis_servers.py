@@ -53,6 +53,9 @@ SETTINGS = {
     "shutdown-timeout": "0",
 }
 
+#: What a part asks for only to see whether its Redis user may, in the words of the ACL log.
+LOOKS = {"config|get", "evalsha", "function|list"}
+
 CLIENT_OPTIONS: dict[str, Any] = {
     "decode_responses": True,
     "socket_timeout": 5,

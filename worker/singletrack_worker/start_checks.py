@@ -112,9 +112,14 @@ def tell(findings: Iterable[Finding]) -> None:
         log.warning("worker_weakness", problem=finding.problem, remedy=finding.remedy)
 
 
+def redis_broker_of(app: Any) -> str:
+    """The URL of the Redis server that an app's workers take messages from; empty if none does."""
+    url = app.conf.broker_read_url or app.conf.broker_url or ""
+    return url if isinstance(url, str) and url.startswith(_REDIS) else ""
+
+
 def find_strangers_of(app: Any) -> Iterator[Finding]:
     """Other apps in the broker's database; a broker that does not answer is no finding here."""
-    url = app.conf.broker_read_url or app.conf.broker_url or ""
-    if isinstance(url, str) and url.startswith(_REDIS):
+    if url := redis_broker_of(app):
         with suppress(BrokerUnavailable):
             yield from find_strangers(read_unacknowledged(url), app.tasks)

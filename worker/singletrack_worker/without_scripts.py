@@ -16,18 +16,16 @@ import structlog
 from kombu.transport import redis
 
 from singletrack.adapters.redis_ledger.scripts import may_run_scripts
+from singletrack_worker.start_checks import redis_broker_of
 
 log = structlog.get_logger()
-
-_REDIS = ("redis://", "rediss://")
 
 
 def do_without_scripts(app: Any) -> None:
     """Called in a worker's main process before Celery makes its consumer."""
     redis.Mutex = mutex
-    url = app.conf.broker_read_url or app.conf.broker_url or ""
-    is_redis = isinstance(url, str) and url.startswith(_REDIS)
-    if is_redis and app.conf.worker_enable_remote_control and not may_run_scripts(url):
+    url = redis_broker_of(app)
+    if url and app.conf.worker_enable_remote_control and not may_run_scripts(url):
         app.conf.worker_enable_remote_control = False
         log.info("remote_control_off", reason="the broker's user may not run scripts")
 

@@ -15,7 +15,7 @@ import redis
 from integration.api.conftest import ApiProcess
 from kombu.transport.redis import MutexHeld
 from support.local_platform import ROOT, SOON, Platform, running
-from support.redis_servers import RedisServer
+from support.redis_servers import LOOKS, RedisServer
 from support.waiting import wait_until
 
 from singletrack.adapters.redis_ledger import RedisLedger, library
@@ -49,10 +49,6 @@ FORBIDDEN = [
     ("GET", "somebody-elses"),
     ("HGETALL", "{other}:meta"),
 ]
-
-
-#: Refused as well, and asked for only to see whether one may.
-LOOKS = {"config|get", "evalsha", "function|list"}
 
 
 class Users:

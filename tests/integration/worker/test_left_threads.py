@@ -15,8 +15,10 @@ from singletrack.locks import OnLost
 from singletrack.policies import Policy
 
 TASKS = """
-import os, threading, time
+import os, threading
+from contextlib import suppress
 from pathlib import Path
+from support.waiting import wait_until
 from singletrack import task
 from singletrack_worker.demo_tasks import _logged
 
@@ -24,14 +26,13 @@ def scribble(path):
     while True:
         with open(path, "a") as file:
             file.write("x")
-        time.sleep(0.01)
+        threading.Event().wait(0.01)
 
 @task(name="scribbling", lock="paper")
 def scribbling(path, fails=False, size=0):
     threading.Thread(target=scribble, args=(path,), daemon=True).start()
     with _logged():
-        while not Path(path).exists():
-            time.sleep(0.01)
+        wait_until(Path(path).exists, 60)
         if fails:
             raise ValueError("no")
     return [os.getpid(), "x" * size]
@@ -40,7 +41,8 @@ def scribbling(path, fails=False, size=0):
 def looking(path):
     with _logged():
         before = Path(path).stat().st_size
-        time.sleep(0.5)
+        with suppress(AssertionError):  # half a second is long for a thread that goes on
+            wait_until(lambda: Path(path).stat().st_size > before, 0.5)
     return [os.getpid(), Path(path).stat().st_size - before]
 """
 
@@ -48,7 +50,7 @@ def looking(path):
 @pytest.fixture
 def submit(platform: Platform) -> Callable[..., str]:
     (platform.folder / "scribbles.py").write_text(TASKS)
-    paths = (ROOT / "core", ROOT / "worker", platform.folder)
+    paths = (ROOT / "core", ROOT / "worker", ROOT / "tests", platform.folder)
     platform.start_worker(
         1, SINGLETRACK_TASKS="scribbles", PYTHONPATH=os.pathsep.join(map(str, paths))
     )

@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import redis
 import redis.exceptions as errors
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from singletrack.adapters.redis_ledger import library, server, wire
 from singletrack.adapters.redis_ledger.keys import Keys
@@ -26,6 +29,7 @@ from singletrack.settings import LedgerSettings
 UNREACHABLE = (errors.ConnectionError, errors.TimeoutError, OSError)
 _MISSING = "Function not found"
 _ASSESSED_SECONDS = 10.0
+_VISIT_SECONDS = 3.0
 
 FSYNC = "appendfsync"
 LIST_LIBRARY = ("FUNCTION", "LIST", "LIBRARYNAME", library.NAME, "WITHCODE")
@@ -104,6 +108,18 @@ class Shared:
             if not server.is_confirmed(command, answer):
                 raise LedgerUnavailable(f"the write was not confirmed in time ({command[0]})")
         return reply
+
+
+def visitor(url: str) -> Any:
+    """A client for a single look at a server, which is not waited for long nor asked twice."""
+    return redis.Redis.from_url(
+        url,
+        decode_responses=True,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=_VISIT_SECONDS,
+        socket_connect_timeout=_VISIT_SECONDS,
+    )
 
 
 @contextmanager

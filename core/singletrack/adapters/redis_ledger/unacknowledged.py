@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
-from typing import Any
 
-import redis
 import redis.exceptions as errors
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from singletrack.adapters.redis_ledger.connection import UNREACHABLE
+from singletrack.adapters.redis_ledger.connection import UNREACHABLE, visitor
 from singletrack.errors import BrokerUnavailable
 from singletrack.findings import Finding, warning
 
 _HASH = "unacked"
 _MOST = 500
-_TIMEOUT_SECONDS = 3.0
 
 
 def find_strangers(held: Collection[str], known: Collection[str]) -> Iterator[Finding]:
@@ -44,15 +39,7 @@ def read_unacknowledged(broker_url: str) -> tuple[str, ...]:
     Raises:
         BrokerUnavailable: the broker does not answer, or does not let us look.
     """
-    client: Any = redis.Redis.from_url(
-        broker_url,
-        decode_responses=True,
-        protocol=2,
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=_TIMEOUT_SECONDS,
-        socket_connect_timeout=_TIMEOUT_SECONDS,
-    )
-    with client:
+    with visitor(broker_url) as client:
         try:
             if client.type(_HASH) != "hash":
                 return ()

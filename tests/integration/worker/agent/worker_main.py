@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from integration.worker.agent.file_ledger import FOLDER, append, boottime
+from support.waiting import wait_until
 
 from singletrack.operations import Grant
 from singletrack.settings import Settings
@@ -47,7 +48,7 @@ def stop(_number: int, _frame: object) -> None:
 
 def hang() -> None:
     while True:
-        time.sleep(1000)
+        signal.pause()
 
 
 def relative(born: int | None = None) -> None:
@@ -81,7 +82,7 @@ def daemon(born: int) -> None:
 
 def program() -> None:
     """Another program in a session of its own."""
-    code = "import os, time; print(os.getpid(), flush=True); time.sleep(1000)"
+    code = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
     command = [sys.executable, "-S", "-c", code]
     started = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
     assert started.stdout
@@ -200,8 +201,7 @@ def child(path: Path, jobs: list[dict[str, Any]]) -> None:
 def execute(agent: AgentClient, job: dict[str, Any]) -> None:
     nonce = job["nonce"]
     for wait in job.get("wait_for", ()):
-        while not (folder / wait).exists():
-            time.sleep(0.002)
+        wait_until((folder / wait).exists, 60, wait)
     bound = agent.bind(job["run"], nonce, boottime() - job.get("age", 0.0))
     say("bound", run=job["run"], bound=bound.bound, reason=getattr(bound, "reason", ""))
     if not bound.bound or job["task"] == "never_start":
