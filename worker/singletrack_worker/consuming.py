@@ -9,7 +9,9 @@ from typing import Any
 import structlog
 from celery import bootsteps
 from celery.worker.consumer.tasks import Tasks
+from kombu.transport.redis import QoS
 
+from singletrack_worker.acknowledging import Acknowledging
 from singletrack_worker.attached import main_of
 from singletrack_worker.receipts import Receipts
 
@@ -26,6 +28,15 @@ class Consuming(bootsteps.StartStopStep):
         qos = getattr(consumer.task_consumer.channel, "qos", None)
         if qos is not None:  # RabbitMQ itself puts back what a lost connection has not acknowledged
             qos.restore_unacked_once = outliving(qos.restore_unacked_once)
+        main = main_of(consumer.app)
+        if main is not None and isinstance(qos, QoS):
+            Acknowledging.attach(qos, main.later)
+
+    def stop(self, consumer: Any) -> None:
+        """Called by Celery before it closes the channel."""
+        acknowledging = Acknowledging.on(getattr(consumer.task_consumer, "channel", None))
+        if acknowledging is not None:
+            acknowledging.tell()
 
     def register_with_event_loop(self, consumer: Any, hub: Any) -> None:
         """Called by Celery when its loop starts; after a lost connection it is a new loop."""

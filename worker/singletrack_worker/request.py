@@ -25,6 +25,7 @@ from singletrack.failpoints import failpoint
 from singletrack.lifecycle import State
 from singletrack.operations import GetRun
 from singletrack.refusals import REFUSALS
+from singletrack_worker.acknowledging import Acknowledging
 from singletrack_worker.attached import main_of
 from singletrack_worker.delivery import Delivery
 from singletrack_worker.direct import Message
@@ -215,7 +216,12 @@ class GatedRequest(Request):
 
     def acknowledge(self) -> None:
         """Not before the message is not needed any more, whatever Celery thinks."""
-        if self._settled:
+        if not self._settled or self.acknowledged:
+            return
+        acknowledging = Acknowledging.on(self.message.channel)
+        if acknowledging is not None and acknowledging.take(self.message.delivery_tag):
+            self.acknowledged = True
+        else:
             self._dispose(super().acknowledge)
 
     def reject(self, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 - Celery's own

@@ -72,7 +72,8 @@ def test_every_failpoint_is_in_a_case_or_has_a_reason_not_to_be() -> None:
 
 def test_every_case_can_be_armed_and_is_played_by_a_scenario() -> None:
     for case in [*every_case(), *every_case(cluster_scenarios.PLACES)]:
-        assert len(arming.parse(case.entries)) == (2 if case.scenario in BESIDES else 1)
+        expected = 1 + case.drops_twice + (case.scenario in BESIDES)
+        assert len(arming.parse(case.entries)) == expected
     assert PLACES.keys() == SCENARIOS.keys()
     assert cluster_scenarios.PLACES.keys() == cluster_scenarios.SCENARIOS.keys()
 

@@ -14,7 +14,11 @@ from singletrack.lifecycle import State
 @pytest.mark.parametrize(
     ("entry", "told"),
     [
-        ("worker>ledger.sent/register_tasks:drop-reply", "singletrack-worker: the ledger at"),
+        (
+            "worker>ledger.sent/register_tasks:drop-reply, "
+            "worker>ledger.sent/register_tasks:drop-reply@2",  # it is sent again once
+            "singletrack-worker: the ledger at",
+        ),
         ("worker>ledger.send/register_tasks:raise", "start_failed"),
     ],
 )

@@ -102,6 +102,9 @@ PLACES: dict[str, tuple[str, ...]] = {
 #: Where a process that dies as well would leave nobody who knows of the run.
 ONLY_DROPPED = {"wiped"}
 
+#: Processes whose client sends a call again at once when its reply has not come, and gives up then.
+SENDING_AGAIN = ("worker>ledger.", "child>ledger.", "agent>ledger.")
+
 #: What has to happen besides, for a place to be reached at all.
 BESIDES = {
     "refused": "child>agent.asked/Bind:drop-reply@2",
@@ -122,8 +125,13 @@ class Case:
         """As a process is armed with it."""
         place, _, nth = self.place.partition("@")
         entry = f"{place}:{self.action}" + (f"@{nth}" if nth else "")
-        besides = BESIDES.get(self.scenario)
-        return f"{entry}, {besides}" if besides else entry
+        again = f"{entry}@2" if self.drops_twice else None
+        return ", ".join(filter(None, [entry, again, BESIDES.get(self.scenario)]))
+
+    @property
+    def drops_twice(self) -> bool:
+        """Whether a single dropped reply would not be noticed."""
+        return self.action == "drop-reply" and self.place.startswith(SENDING_AGAIN)
 
     def __str__(self) -> str:
         return f"{self.scenario}: {self.place} {self.action}"

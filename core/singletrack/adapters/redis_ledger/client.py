@@ -7,7 +7,7 @@ lost the function library gets it again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -31,7 +31,6 @@ from singletrack.adapters.redis_ledger.connection import (
     load_library,
     translated,
 )
-from singletrack.failpoints import failpoint
 from singletrack.operations import Operation
 from singletrack.settings import LedgerSettings
 
@@ -77,18 +76,7 @@ class RedisLedger:
 
     def execute(self, operation: Operation[R]) -> R:
         """Perform one operation; see `singletrack.ledger.Ledger`."""
-        call = wire.encode(operation)
-        with translated(self._shared.settings.redis_url):
-            failpoint("ledger.send", call.function)
-            try:
-                reply = self._redis.execute_command(*self._shared.fcall(call))
-            except errors.ResponseError as error:
-                if not is_missing(error):
-                    raise
-                self._load()
-                reply = self._redis.execute_command(*self._shared.fcall(call))
-            failpoint("ledger.sent", call.function)
-        return call.decode(reply)
+        return self._ask(operation, ())()
 
     def execute_durably(self, operation: Operation[R]) -> R:
         """Perform a write and wait until it would survive a crash of the server."""
@@ -99,7 +87,12 @@ class RedisLedger:
         shared = self._shared
         if shared.capabilities is not None and shared.is_stale:
             shared.assess(self.execute(ops.ReadServer()))
-        confirmations = shared.confirmations()
+        return self._ask(operation, shared.confirmations())
+
+    def _ask(
+        self, operation: Operation[R], confirmations: Sequence[Sequence[str]]
+    ) -> Callable[[], R]:
+        shared = self._shared
         call = wire.encode(operation)
         # One packet on one connection. If it breaks, everything is sent again on the next one: WAIT
         # and WAITAOF cover what their own connection has written, and nothing else.
