@@ -11,8 +11,8 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from singletrack_cli import announcing, checking, given_cluster, reloading, screen
@@ -21,6 +21,7 @@ from singletrack_cli.controlplane import Binaries
 from singletrack_cli.errors import CannotStart
 from singletrack_cli.local_platform import LocalPlatform, Plan
 from singletrack_cli.options import Options
+from singletrack_cli.reloading import Changes
 from singletrack_cli.task_modules import DEMO
 from singletrack_cli.terminal import Terminal
 from singletrack_cli.wardship import ended_with_us
@@ -63,20 +64,21 @@ class Session:
     async def _work(self, programs: Binaries | None) -> None:
         announcing.forget_state(self._options.data)  # of one that was killed
         await self._look()
-        platform = LocalPlatform(self._plan(programs), self._terminal, self._publish)
-        try:
-            await platform.start()
-            self._tell(platform)
-            await self._attend(platform)
-        finally:
-            self._platform = None
-            announcing.forget_state(self._options.data)
-            await platform.stop(self._hurry)
+        async with self._changes() as changes:
+            platform = LocalPlatform(self._plan(programs), self._terminal, self._publish)
+            try:
+                await platform.start()
+                self._tell(platform)
+                await self._attend(platform, changes)
+            finally:
+                self._platform = None
+                announcing.forget_state(self._options.data)
+                await platform.stop(self._hurry)
 
     async def _look(self) -> None:
         """Everything that takes more than a glance, side by side."""
         works = [given_cluster.prepare(self._options, self._environ), self._look_at_server()]
-        if self._options.tasks:
+        if self._options.tasks or self._options.reload:
             works.append(self._look_at_tasks())
         with self._terminal.progress("looking at what is to be started"):
             await together(*works)
@@ -120,26 +122,32 @@ class Session:
             state = announcing.state(self._platform, self._warden)
             announcing.write_state(self._options.data, state)
 
-    async def _attend(self, platform: LocalPlatform) -> None:
+    @asynccontextmanager
+    async def _changes(self) -> AsyncIterator[Changes | None]:
+        """Those of the tasks' files, from before a worker reads them; None if nobody follows."""
+        if not self._options.reload:
+            yield None
+            return
+        async with reloading.watching(self._modules.files) as changes:
+            yield changes
+
+    async def _attend(self, platform: LocalPlatform, changes: Changes | None) -> None:
         """Whatever there is to do until the end, which comes as a cancellation."""
-        if self._options.reload:
-            await self._reload(platform)
+        if changes is not None:
+            await self._reload(platform, changes)
         await asyncio.Event().wait()
 
-    async def _reload(self, platform: LocalPlatform) -> None:
-        if not self._modules.files:
-            await self._look_at_tasks()
-        async with reloading.watching(self._modules.files) as changes:
-            while True:
-                names = ", ".join(announcing.shown(path) for path in await changes.next())
-                try:
-                    await self._look_at_tasks()
-                except CannotStart as error:
-                    self._terminal.say(f"{names} changed, but {error}; the old worker goes on")
-                    continue
-                changes.watch(self._modules.files)
-                self._terminal.say(f"{names} changed: a new worker takes over")
-                await platform.renew_worker()
+    async def _reload(self, platform: LocalPlatform, changes: Changes) -> None:
+        while True:
+            names = ", ".join(announcing.shown(path) for path in await changes.next())
+            try:
+                await self._look_at_tasks()
+            except CannotStart as error:
+                self._terminal.say(f"{names} changed, but {error}; the old worker goes on")
+                continue
+            changes.watch(self._modules.files)
+            self._terminal.say(f"{names} changed: a new worker takes over")
+            await platform.renew_worker()
 
     def _heed_signals(self, work: asyncio.Task[None]) -> None:
         loop = asyncio.get_running_loop()

@@ -18,6 +18,13 @@ def first():
     return "{}"
 """
 
+CHANGED_ONCE_READ = """import pathlib, sys
+
+if "singletrack_worker" in sys.argv[0]:
+    pathlib.Path(__file__).with_name("new").replace(__file__)
+
+"""
+
 
 def test_it_starts_runs_a_task_and_ctrl_c_leaves_no_process(start_up: StartUp) -> None:
     up = start_up().ready()
@@ -80,6 +87,17 @@ def test_tasks_of_the_current_folder_are_run_and_followed_when_they_change(
     wait_until(lambda: up.starts_and_ends()["result"] == "new", what="the new code")
     up.interrupt()
     assert up.left_over() == []
+
+
+def test_tasks_that_change_while_their_worker_reads_them_are_read_again(
+    start_up: StartUp, tmp_path: Path
+) -> None:
+    module = tmp_path / "mine.py"
+    module.write_text(CHANGED_ONCE_READ + TASKS.format("old"))
+    (tmp_path / "new").write_text(TASKS.format("new"))
+    up = start_up("--tasks", "mine", "--reload").ready()
+    wait_until(lambda: up.starts_and_ends()["result"] == "new", 30, "the new code")
+    up.interrupt()
 
 
 def test_a_given_server_is_used_instead_of_the_embedded_one(
