@@ -215,6 +215,18 @@ def test_a_pool_has_what_default_has_unless_it_says_otherwise(render: Render) ->
     assert named(objects, "Deployment", "rel-singletrack-worker-idle")["spec"]["replicas"] == 0
 
 
+def test_a_pool_has_further_volumes_beside_its_own(render: Render) -> None:
+    more = {
+        "volumes": [{"name": "data", "emptyDir": {}}],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
+    objects = render(workers={"default": more})
+    pod = named(objects, "Deployment", "rel-singletrack-worker-default")["spec"]["template"]["spec"]
+    assert [volume["name"] for volume in pod["volumes"]] == ["tmp", "data"]
+    mounts = pod["containers"][0]["volumeMounts"]
+    assert [mount["mountPath"] for mount in mounts] == ["/tmp", "/data"]
+
+
 def test_a_disruption_budget_is_there_only_where_it_blocks_no_drain(render: Render) -> None:
     assert of_kind(render(), "PodDisruptionBudget") == []
     [budget] = of_kind(render(api={"replicas": 2}), "PodDisruptionBudget")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from typing import Any
 
 from support.cluster.running import Cluster
 from support.helm import CHART
-from support.platform_images import REGISTRY
+from support.platform_images import REGISTRY, VALKEY
 
 PLACE = "tasks"
 TAG = "test"
@@ -74,6 +75,42 @@ def make_place(cluster: Cluster) -> Release:
         enforced = "pod-security.kubernetes.io/enforce=restricted"
         cluster.kubectl("label", "namespace", PLACE, enforced)
     return Release(cluster)
+
+
+@contextmanager
+def room(release: Release, name: str, claim: str) -> Iterator[Path]:
+    """A volume for one claim, as a folder of the machine: this cluster makes none by itself."""
+    folder: Path = release.cluster.layout.folder / name
+    folder.mkdir()
+    os.chown(folder, 65532, 65532)
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": {
+            "capacity": {"storage": "1Gi"},
+            "accessModes": ["ReadWriteOnce"],
+            "hostPath": {"path": str(folder)},
+            "persistentVolumeReclaimPolicy": "Retain",
+            "claimRef": {"namespace": PLACE, "name": claim},
+        },
+    }
+    release.kubectl("create", "--filename=-", stdin=json.dumps(volume))
+    try:
+        yield folder
+    finally:
+        release.kubectl("delete", f"pvc/{claim}", "--ignore-not-found")
+        release.kubectl("delete", f"pv/{name}")
+
+
+@contextmanager
+def own_valkey(release: Release, name: str, password: str) -> Iterator[dict[str, Any]]:
+    """The values for a Valkey of the chart's own, and what they need."""
+    told = f"--from-literal=password={password}"
+    release.kubectl("create", "secret", "generic", name, told)
+    with room(release, name, "data-it-singletrack-valkey-0"):
+        yield {"valkey": {"enabled": True, "existingSecret": name, "image": VALKEY}}
+    release.kubectl("delete", "secret", name)
 
 
 @contextmanager

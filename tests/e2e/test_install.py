@@ -6,18 +6,14 @@ import itertools
 import json
 import os
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from e2e.releases import PLACE, Release, installed, make_place
+from e2e.releases import PLACE, Release, installed, make_place, own_valkey
 from support.cluster.errors import ClusterError
 from support.cluster.running import Cluster
-from support.platform_images import VALKEY
 from support.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
-
-VALUES = {"valkey": {"enabled": True, "existingSecret": "ledger-password", "image": VALKEY}}
 
 
 @pytest.fixture(scope="module")
@@ -25,29 +21,11 @@ def release(
     cluster: Cluster, images: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Release]:
     release = make_place(cluster)
-    cluster.kubectl("create", "--filename=-", stdin=json.dumps(_volume(cluster)))
-    password = f"--from-literal=password={os.urandom(12).hex()}"
-    release.kubectl("create", "secret", "generic", "ledger-password", password)
-    with installed(release, tmp_path_factory.mktemp("values"), VALUES):
+    with (
+        own_valkey(release, "ledger-password", os.urandom(12).hex()) as values,
+        installed(release, tmp_path_factory.mktemp("values"), values),
+    ):
         yield release
-
-
-def _volume(cluster: Cluster) -> dict[str, Any]:
-    """Room for the ledger: this cluster makes none by itself."""
-    folder = cluster.layout.folder / "ledger"
-    folder.mkdir()
-    os.chown(folder, 65532, 65532)
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": "ledger"},
-        "spec": {
-            "capacity": {"storage": "1Gi"},
-            "accessModes": ["ReadWriteOnce"],
-            "hostPath": {"path": str(folder)},
-            "persistentVolumeReclaimPolicy": "Retain",
-        },
-    }
 
 
 def test_a_task_run_runs_once_to_its_end(release: Release) -> None:

@@ -67,6 +67,17 @@ class Builder:
         return archive
 
 
+def retagged(tag: str, other: str, folder: Path) -> list[Path]:
+    """An archive of each part under another tag, as if it had been built anew."""
+    archives = []
+    for part in PARTS:
+        name = f"{REGISTRY}singletrack-{part}"
+        archive = folder / f"{part}.tar"
+        _buildah("push", f"{name}:{tag}", f"oci-archive:{archive}:{name}:{other}")
+        archives.append(archive)
+    return archives
+
+
 _HOW = ("--isolation=chroot", "--network=host", "--layers")
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 import redis
-from integration.cli.story import Story
 from integration.cli.up_process import StartUp
 from support.local_platform import FAST_LEASES
+from support.taskrun_story import Story
 
 from singletrack_cli.controlplane.binaries import Binaries
 

@@ -10,9 +10,9 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from integration.cli.story import Story
-from integration.cli.up_process import StartUp
+from integration.cli.up_process import StartUp, Up
 from support.local_platform import FAST_LEASES, agent_of
+from support.taskrun_story import Story
 
 from singletrack.lifecycle import State
 from singletrack_cli.controlplane.binaries import Binaries
@@ -20,13 +20,13 @@ from singletrack_cli.controlplane.binaries import Binaries
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "1"))
 
 
-VICTIMS: dict[str, Callable[[Story, int], int]] = {
-    "child": lambda _story, child: child,
-    "main": lambda story, _child: story.up.pid("worker"),
-    "agent": lambda story, _child: agent_of(story.up.pid("worker")),
-    "ledger": lambda story, _child: story.up.pid("valkey"),
-    "operator": lambda story, _child: story.up.pid("operator"),
-    "api": lambda story, _child: story.up.pid("api"),
+VICTIMS: dict[str, Callable[[Up, int], int]] = {
+    "child": lambda _up, child: child,
+    "main": lambda up, _child: up.pid("worker"),
+    "agent": lambda up, _child: agent_of(up.pid("worker")),
+    "ledger": lambda up, _child: up.pid("valkey"),
+    "operator": lambda up, _child: up.pid("operator"),
+    "api": lambda up, _child: up.pid("api"),
 }
 
 
@@ -44,7 +44,7 @@ def test_whichever_part_is_killed_in_mid_run_every_run_ends_once(
         for victim in VICTIMS.values():
             names = story.create()
             child = story.running(names)
-            os.kill(victim(story, child), signal.SIGKILL)
+            os.kill(victim(up, child), signal.SIGKILL)
             story.wait_for_ends(names)
     story.judge()
     lost = [run for run in map(story.record, _ids(story)) if run.state is State.LOST]

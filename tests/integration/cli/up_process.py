@@ -55,6 +55,34 @@ class Up:
         self.mark = self.state["mark"]
         return self
 
+    # --- what a story is told on (`support.taskrun_story.Platform`) -------------------------------
+
+    namespace = "default"
+
+    @property
+    def redis_url(self) -> str:
+        return str(self.state["redis"])
+
+    @property
+    def task_log(self) -> Path:
+        return self.folder / "tasks.log"
+
+    def kubectl(self, *words: str, stdin: str = "") -> str:
+        done = subprocess.run(
+            [self.state["kubectl"], *words],
+            env={**os.environ, "KUBECONFIG": self.state["kubeconfig"]},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def describe(self) -> str:
+        return self.output
+
+    # ----------------------------------------------------------------------------------------------
+
     @property
     def ended(self) -> bool:
         return self.process.poll() is not None

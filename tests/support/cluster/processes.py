@@ -20,7 +20,7 @@ NODE_MODULE = "support.cluster.node"
 def of_node(layout: Layout) -> list[int]:
     """The first process of the node, and the one outside that made its namespaces."""
     words = [NODE_MODULE, str(layout.folder)]
-    return [pid for pid in _all() if command_line(pid)[-2:] == words]
+    return [pid for pid in everyone() if command_line(pid)[-2:] == words]
 
 
 def init_of(layout: Layout) -> int | None:
@@ -32,9 +32,9 @@ def init_of(layout: Layout) -> int | None:
 def component(layout: Layout, program: str) -> int | None:
     """The component of that name, which the node's first process has started."""
     init = init_of(layout)
-    for pid in _all():
+    for pid in everyone():
         words = command_line(pid)
-        if words and Path(words[0]).name == program and _parent(pid) == init:
+        if words and Path(words[0]).name == program and parent(pid) == init:
             return pid
     return None
 
@@ -61,7 +61,7 @@ def command_line(pid: int) -> list[str]:
     return words.decode(errors="replace").rstrip("\0").split("\0")
 
 
-def _all() -> Iterator[int]:
+def everyone() -> Iterator[int]:
     return (int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit())
 
 
@@ -70,7 +70,7 @@ def _numbers(pid: int) -> list[int]:
     return [int(number) for number in _status(pid).get("NSpid", "").split()]
 
 
-def _parent(pid: int) -> int | None:
+def parent(pid: int) -> int | None:
     parent = _status(pid).get("PPid")
     return int(parent) if parent else None
 

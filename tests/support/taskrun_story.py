@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import subprocess
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
-from integration.cli.up_process import Up
 from support.local_platform import BOUND_SECONDS
 from support.waiting import wait_until
 
@@ -23,29 +21,34 @@ from singletrack.testing.history import check
 from singletrack.testing.task_log import read
 
 RUNS = 3
-LOCK = "default/count/kill"
 SOON_SECONDS = 60
 """The part that was killed last may wait for its next start, and a message for the outbox."""
+ENDS_SECONDS = 30 + RUNS * BOUND_SECONDS
+
+
+class Platform(Protocol):
+    """What a story is told on."""
+
+    namespace: str
+    redis_url: str
+    task_log: Path
+
+    def kubectl(self, *words: str, stdin: str = "") -> str:
+        """What it prints."""
+        ...
+
+    def describe(self) -> str:
+        """What helps to see why a run has not ended."""
+        ...
 
 
 class Story:
     """One platform and one story about it."""
 
-    def __init__(self, up: Up) -> None:
-        self.up = up
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
         self.names: list[str] = []
-        self.ledger = RedisLedger.from_settings(LedgerSettings(redis_url=up.state["redis"]))
-
-    def kubectl(self, *words: str, given: str = "") -> str:
-        done = subprocess.run(
-            [self.up.state["kubectl"], *words],
-            env={**os.environ, "KUBECONFIG": self.up.state["kubeconfig"]},
-            input=given,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout
+        self.ledger = RedisLedger.from_settings(LedgerSettings(redis_url=platform.redis_url))
 
     def create(self, *specs: dict[str, Any]) -> list[str]:
         """TaskRuns with these specifications, else a few that all want one lock."""
@@ -60,13 +63,13 @@ class Story:
             for spec in specs or [usual] * RUNS
         ]
         given = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-        created = self.kubectl("create", "-o", "name", "-f", "-", given=given)
+        created = self.platform.kubectl("create", "-o", "name", "-f", "-", stdin=given)
         names = [line.strip().rpartition("/")[2] for line in created.splitlines()]
         self.names += names
         return names
 
     def taskruns(self) -> dict[str, Any]:
-        found = json.loads(self.kubectl("get", "taskruns.singletrack.dev", "-o", "json"))
+        found = json.loads(self.platform.kubectl("get", "taskruns.singletrack.dev", "-o", "json"))
         return {item["metadata"]["name"]: item for item in found["items"]}
 
     def record(self, run_id: str) -> Any:
@@ -90,10 +93,10 @@ class Story:
         return int(wait_until(pid, SOON_SECONDS, "a run to be executed"))
 
     def events(self) -> list[Any]:
-        log = self.up.folder / "tasks.log"
+        log = self.platform.task_log
         return read(log) if log.exists() else []
 
-    def wait_for_ends(self, names: list[str]) -> None:
+    def wait_for_ends(self, names: list[str], seconds: float = ENDS_SECONDS) -> None:
         def open_ones() -> dict[str, str]:
             shown = self.taskruns()
             stands = {name: shown[name].get("status", {}) for name in names}
@@ -103,12 +106,13 @@ class Story:
                 if "completionTime" not in status
             }
 
-        seconds = 30 + RUNS * BOUND_SECONDS
         try:
             wait_until(lambda: not open_ones(), seconds, "every TaskRun to have ended")
         except AssertionError as error:
             records = [self.record(self.taskruns()[name]["metadata"]["uid"]) for name in names]
-            raise AssertionError(f"{error}\n{open_ones()}\n{records}\n{self.up.output}") from error
+            raise AssertionError(
+                f"{error}\n{open_ones()}\n{records}\n{self.platform.describe()}"
+            ) from error
 
     def phase(self, name: str) -> str:
         return str(self.taskruns()[name]["status"]["phase"])
@@ -133,7 +137,7 @@ class Story:
         lock = taskrun.status.get("lock") or {}
         return FinalRecord(
             run=taskrun.uid,
-            lock=lock.get("key", LOCK),
+            lock=lock.get("key", f"{self.platform.namespace}/count/kill"),
             state=outcome.state,
             token=lock.get("fencingToken"),
             attempts=taskrun.attempt,

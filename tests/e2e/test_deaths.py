@@ -1,0 +1,148 @@
+"""Whatever dies in mid-run in a cluster: every run ends once, its TaskRun says what happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from e2e.places import Place, standing
+from support.cluster import processes
+from support.cluster.running import Cluster
+from support.taskrun_story import Story
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+CUT_OFF_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def place(
+    cluster: Cluster, images: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    with standing(cluster, tmp_path_factory.mktemp("values")) as place:
+        yield place
+
+
+@pytest.fixture
+def story(place: Place) -> Iterator[Story]:
+    place.wait_until_ready()
+    story = Story(place)
+    yield story
+    story.ledger.close()
+
+
+def test_a_worker_that_is_deleted_ends_its_run_first(place: Place, story: Story) -> None:
+    names = story.create()
+    story.running(names)
+    place.kubectl("delete", "pod", place.pod("worker-default"), "--wait=false")
+    story.wait_for_ends(names)
+    story.judge()
+    assert {story.phase(name) for name in names} == {"Succeeded"}
+
+
+def test_a_worker_that_is_deleted_by_force_takes_its_run_with_it(
+    place: Place, story: Story
+) -> None:
+    names = story.create()
+    story.running(names)
+    place.kubectl("delete", "pod", place.pod("worker-default"), "--grace-period=0", "--force")
+    story.wait_for_ends(names)
+    story.judge()
+    assert sorted(map(story.phase, names)) == ["Lost", "Succeeded", "Succeeded"]
+    assert _reasons(story, names, "Lost") == {"WorkerLost"}
+
+
+def test_a_task_that_takes_more_memory_than_its_pod_may_is_told_so(
+    place: Place, story: Story
+) -> None:
+    names = story.create({"task": "greedy"}, {"task": "count_to", "params": {"to": 5}})
+    story.wait_for_ends(names)
+    story.judge()
+    assert [story.phase(name) for name in names] == ["Lost", "Succeeded"]
+    assert _reasons(story, names, "Lost") == {"OOMKilled"}
+
+
+def test_a_container_whose_shim_dies_takes_its_run_with_it(place: Place, story: Story) -> None:
+    names = story.create()
+    story.running(names)
+    os.kill(_shim_of(place), signal.SIGKILL)
+    story.wait_for_ends(names)
+    story.judge()
+    assert sorted(map(story.phase, names)) == ["Lost", "Succeeded", "Succeeded"]
+
+
+def test_a_kubelet_that_is_started_again_changes_nothing(place: Place, story: Story) -> None:
+    names = story.create()
+    story.running(names)
+    _component(place, "kubelet", signal.SIGKILL)
+    story.wait_for_ends(names)
+    story.judge()
+    assert {story.phase(name) for name in names} == {"Succeeded"}
+
+
+def test_a_ledger_that_is_started_again_changes_nothing(place: Place, story: Story) -> None:
+    names = story.create()
+    story.running(names)
+    place.kubectl("delete", "pod", place.pod("valkey"), "--wait=false")
+    story.wait_for_ends(names)
+    story.judge()
+    assert {story.phase(name) for name in names} == {"Succeeded"}
+
+
+def test_an_operator_that_is_deleted_changes_nothing(place: Place, story: Story) -> None:
+    names = story.create()
+    story.running(names)
+    place.kubectl("delete", "pod", place.pod("operator"), "--wait=false")
+    story.wait_for_ends(names)
+    story.judge()
+    assert {story.phase(name) for name in names} == {"Succeeded"}
+
+
+def test_an_api_server_that_is_cut_off_for_a_minute_changes_nothing(
+    place: Place, story: Story
+) -> None:
+    names = story.create()
+    story.running(names)
+    frozen = _component(place, "kube-apiserver", signal.SIGSTOP)
+    try:
+        time.sleep(CUT_OFF_SECONDS)  # not a wait for anything: that long it is away
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+    story.wait_for_ends(names)
+    story.judge()
+    assert {story.phase(name) for name in names} == {"Succeeded"}
+
+
+def _reasons(story: Story, names: list[str], phase: str) -> set[str]:
+    """Why those that ended so did, as their TaskRuns say and `kubectl wait` sees."""
+    shown = story.taskruns()
+    return {
+        condition["reason"]
+        for name in names
+        if shown[name]["status"]["phase"] == phase
+        for condition in shown[name]["status"]["conditions"]
+        if condition["type"] == "Finished"
+    }
+
+
+def _component(place: Place, program: str, number: signal.Signals) -> int:
+    pid = place.release.cluster.component(program)
+    assert pid is not None
+    os.kill(pid, number)
+    return pid
+
+
+def _shim_of(place: Place) -> int:
+    """The parent of the worker's container."""
+    wanted = f"--hostname={place.pod('worker-default')}@"
+    [shim] = {
+        shim
+        for pid in processes.everyone()
+        if any(word.startswith(wanted) for word in processes.command_line(pid))
+        and (shim := processes.parent(pid))
+        and "shim" in processes.command_line(shim)[0]
+    }
+    return shim

@@ -1,0 +1,73 @@
+"""Upgrading a release while it works: nothing is lost or doubled, and what runs comes to its end.
+
+`UPGRADES=5 make e2e ARGS=tests/e2e/test_upgrades.py` does it five times.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from e2e.places import Place, standing
+from e2e.releases import TAG
+from support.cluster.running import Cluster
+from support.helm import CHART
+from support.platform_images import retagged
+from support.taskrun_story import Story
+
+ROUNDS = int(os.environ.get("UPGRADES", "1"))
+SHORT, LONG, LOCKS = 200, 5, 20
+OTHER_TAG = "other"
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + 300 * ROUNDS)]
+
+
+@pytest.fixture(scope="module")
+def place(
+    cluster: Cluster, images: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    for archive in retagged(TAG, OTHER_TAG, tmp_path_factory.mktemp("images")):
+        cluster.import_image(archive)
+        archive.unlink()
+    with standing(cluster, tmp_path_factory.mktemp("values")) as place:
+        yield place
+
+
+def test_an_upgrade_in_mid_run_loses_and_doubles_nothing(place: Place, tmp_path: Path) -> None:
+    story = Story(place)
+    for number in range(ROUNDS):
+        long = story.create(*[_long(number, index) for index in range(LONG)])
+        short = story.create(*[_short(number, index) for index in range(SHORT)])
+        story.running(long)
+        _upgrade(place, tmp_path, number)
+        story.wait_for_ends(long + short, 240)
+        assert {story.phase(name) for name in long + short} == {"Succeeded"}
+    story.judge()
+    story.ledger.close()
+
+
+def _long(number: int, index: int) -> dict[str, object]:
+    lock = f"long-{number}-{index}"
+    return {"task": "count_to", "params": {"to": 150, "name": lock}, "lock": {"policy": "Queue"}}
+
+
+def _short(number: int, index: int) -> dict[str, object]:
+    lock = f"short-{number}-{index % LOCKS}"
+    return {"task": "count_to", "params": {"to": 1, "name": lock}, "lock": {"policy": "Queue"}}
+
+
+def _upgrade(place: Place, folder: Path, number: int) -> None:
+    """To images of another tag, and to other values; back again the next time."""
+    odd = number % 2 == 0
+    file = folder / "values.json"
+    changed = {
+        "image": {"tag": OTHER_TAG if odd else TAG},
+        "workers": {"default": {"concurrency": 3 if odd else 2}},
+        "settings": {"env": {"SINGLETRACK_PRIORITY_POINT_SECONDS": "30" if odd else "60"}},
+    }
+    file.write_text(json.dumps(changed))
+    words = ("--reuse-values", f"--values={file}", "--wait", "--timeout=240s")
+    place.release.helm("upgrade", "it", str(CHART), *words)
