@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from e2e.releases import TAG
@@ -57,7 +58,12 @@ def cluster(kit: Kit) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def images(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Those of the platform, built from this checkout, in the cluster."""
-    builder = Builder(cluster.kit.images, tmp_path_factory.mktemp("images"))
+    load_images(cluster, tmp_path_factory.mktemp("images"))
+
+
+def load_images(cluster: Cluster, folder: Path) -> None:
+    """Build the platform's images and import them; `folder` is for the archives."""
+    builder = Builder(cluster.kit.images, folder)
     for archive in (*builder.platform(TAG), builder.valkey()):
         cluster.import_image(archive)
         archive.unlink()
