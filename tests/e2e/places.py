@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from e2e.releases import PLACE, Release, installed, make_place, own_valkey, room
+from support.cluster import processes
 from support.cluster.running import Cluster
 from support.waiting import wait_until
 
@@ -61,6 +63,79 @@ class Place:
             pod["metadata"]["name"] for pod in found if "deletionTimestamp" not in pod["metadata"]
         ]
         return str(name)
+
+    # --- the worker's processes, as the machine sees them -----------------------------------------
+
+    def worker_processes(self) -> list[int]:
+        """All of the worker's container, the one that the others come from first."""
+        wanted = f"--hostname={self.pod('worker-default')}@"
+        [main] = {
+            pid
+            for pid in processes.everyone()
+            if any(word.startswith(wanted) for word in processes.command_line(pid))
+            and "shim" in processes.command_line(processes.parent(pid) or 0)[0]
+        }
+        return [main, *processes.below(main)]
+
+    def shim_of_worker(self) -> int:
+        """The parent of the worker's container."""
+        shim = processes.parent(self.worker_processes()[0])
+        assert shim is not None
+        return shim
+
+    @contextmanager
+    def worker_frozen(self) -> Iterator[None]:
+        """All processes of the worker's container stand still while the block lasts."""
+        frozen = self.worker_processes()
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+
+    # --- rights -----------------------------------------------------------------------------------
+
+    def token(self) -> str:
+        """Of somebody who may edit what is in the namespace."""
+        if not self.kubectl("get", "serviceaccount/editor", "--ignore-not-found"):
+            self.kubectl("create", "serviceaccount", "editor")
+            edit = ("--clusterrole=edit", f"--serviceaccount={PLACE}:editor")
+            self.kubectl("create", "rolebinding", "editor", *edit)
+        return self.kubectl("create", "token", "editor", "--audience=singletrack").strip()
+
+    def granted(self, part: str) -> set[str]:
+        """What a part may do, as `verb group/resource`."""
+        label = f"--selector=app.kubernetes.io/component={part},app.kubernetes.io/instance=it"
+        found = json.loads(self.kubectl("get", "clusterroles,roles", label, "--output=json"))
+        rules = [rule for role in found["items"] for rule in role["rules"]]
+        return {
+            f"{verb} {group}/{resource}"
+            for rule in rules
+            for group in rule["apiGroups"]
+            for resource in rule["resources"]
+            for verb in rule["verbs"]
+        }
+
+    def wait_until_all_rights_are_used(self, part: str) -> None:
+        try:
+            wait_until(lambda: self.granted(part) <= self.asked(part), 60, f"the {part}'s rights")
+        except AssertionError as error:
+            unused = self.granted(part) - self.asked(part)
+            raise AssertionError(f"the {part} never used {unused}") from error
+
+    def asked(self, part: str) -> set[str]:
+        """What a part has asked for so far, by the API server's audit log, in the same form."""
+        user = f"system:serviceaccount:{PLACE}:it-singletrack-{part}"
+        asked = set()
+        for line in self.release.cluster.layout.audit_log.read_text().splitlines():
+            entry = json.loads(line)
+            thing = entry.get("objectRef")
+            if entry["user"]["username"] == user and thing and "resource" in thing:
+                names = filter(None, (thing["resource"], thing.get("subresource")))
+                asked.add(f"{entry['verb']} {thing.get('apiGroup', '')}/{'/'.join(names)}")
+        return asked
 
     def wait_until_ready(self) -> None:
         wait_until(lambda: all(map(self.is_ready, COMPONENTS)), 120, "every part to be ready")

@@ -51,10 +51,12 @@ class Release:
         status: dict[str, Any] = found["status"]
         return status
 
-    def ask(self, path: str, token: str = "", body: Any = None) -> tuple[int, Any]:
+    def ask(
+        self, path: str, token: str = "", body: Any = None, method: str | None = None
+    ) -> tuple[int, Any]:
         """The API, at the address of its Service."""
         words = ("get", "service/it-singletrack-api", "--output=jsonpath={.spec.clusterIP}")
-        request = urllib.request.Request(f"http://{self.kubectl(*words)}{path}")
+        request = urllib.request.Request(f"http://{self.kubectl(*words)}{path}", method=method)
         if token:
             request.add_header("Authorization", f"Bearer {token}")
         if body is not None:

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 from e2e.places import Place, standing
-from support.cluster import processes
+from e2e.releases import PLACE
 from support.cluster.running import Cluster
 from support.taskrun_story import Story
+from support.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -68,7 +69,7 @@ def test_a_task_that_takes_more_memory_than_its_pod_may_is_told_so(
 def test_a_container_whose_shim_dies_takes_its_run_with_it(place: Place, story: Story) -> None:
     names = story.create()
     story.running(names)
-    os.kill(_shim_of(place), signal.SIGKILL)
+    os.kill(place.shim_of_worker(), signal.SIGKILL)
     story.wait_for_ends(names)
     story.judge()
     assert sorted(map(story.phase, names)) == ["Lost", "Succeeded", "Succeeded"]
@@ -116,6 +117,45 @@ def test_an_api_server_that_is_cut_off_for_a_minute_changes_nothing(
     assert {story.phase(name) for name in names} == {"Succeeded"}
 
 
+def test_a_worker_that_is_frozen_loses_its_run_unless_its_lock_is_held(
+    place: Place, story: Story
+) -> None:
+    held = {"key": "count/held", "policy": "Queue", "onLost": "Hold"}
+    names = story.create(
+        {"task": "count_to", "params": {"to": 100, "name": "held"}, "lock": held},
+        {"task": "count_to", "params": {"to": 100, "name": "released"}},
+    )
+    for name in names:
+        story.running([name])
+    with place.worker_frozen():
+        wait_until(lambda: story.phase(names[1]) == "Lost", 60, "the lease to end")
+        assert story.phase(names[0]) == "Running"
+    story.wait_for_ends(names)
+    story.judge()
+    assert {story.phase(name) for name in names} == {"Lost"}
+
+
+def test_each_part_asks_the_cluster_for_all_it_may_and_for_nothing_else(
+    place: Place, story: Story
+) -> None:
+    lock = {"key": "rights", "policy": "Queue", "onLost": "Hold"}
+    wish = {"task": "count_to", "params": {"to": 100, "name": "rights"}, "lock": lock}
+    names = story.create({"task": "add", "params": {"x": 1, "y": 2}}, {"task": "fail"}, wish)
+    story.create({"task": "add", "params": {"x": 1, "y": 2}, "ttlSecondsAfterFinished": 0})
+    story.running(names[-1:])
+    with place.worker_frozen():
+        path, token = f"/v1/namespaces/{PLACE}/runs", place.token()
+        body = {"task": "sleep_with_child", "name": "rest", "lock": {"key": "rest"}}
+        _, made = place.release.ask(path, token, body)
+        assert place.release.ask(path, token, body)[1]["id"] == made["id"]
+        place.release.ask(f"{path}/{made['id']}:cancel", token, {})
+        place.release.ask(f"{path}/{made['id']}", token, method="DELETE")
+        for part in ("api", "operator"):
+            place.wait_until_all_rights_are_used(part)
+    for part in ("api", "operator"):
+        assert place.asked(part) == place.granted(part)
+
+
 def _reasons(story: Story, names: list[str], phase: str) -> set[str]:
     """Why those that ended so did, as their TaskRuns say and `kubectl wait` sees."""
     shown = story.taskruns()
@@ -133,16 +173,3 @@ def _component(place: Place, program: str, number: signal.Signals) -> int:
     assert pid is not None
     os.kill(pid, number)
     return pid
-
-
-def _shim_of(place: Place) -> int:
-    """The parent of the worker's container."""
-    wanted = f"--hostname={place.pod('worker-default')}@"
-    [shim] = {
-        shim
-        for pid in processes.everyone()
-        if any(word.startswith(wanted) for word in processes.command_line(pid))
-        and (shim := processes.parent(pid))
-        and "shim" in processes.command_line(shim)[0]
-    }
-    return shim

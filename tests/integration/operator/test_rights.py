@@ -18,6 +18,7 @@ MAY = [
     (OPERATOR, "get nodes"),
     (OPERATOR, "watch pods --namespace=singletrack"),
     (API, "create taskruns"),
+    (API, "get taskruns"),
     (API, "patch taskruns"),
     (API, "delete taskruns"),
     (API, "create tokenreviews.authentication.k8s.io"),
@@ -43,6 +44,8 @@ MAY_NOT = [
     (OPERATOR, "list events.events.k8s.io"),
     (OPERATOR, "list namespaces"),
     (OPERATOR, "list customresourcedefinitions.apiextensions.k8s.io"),
+    (API, "list taskruns"),
+    (API, "watch taskruns"),
     (API, "patch taskruns --subresource=status"),
     (API, "get secrets"),
 ]

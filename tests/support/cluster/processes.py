@@ -39,6 +39,15 @@ def component(layout: Layout, program: str) -> int | None:
     return None
 
 
+def below(pid: int) -> list[int]:
+    """What it has started, and what that has."""
+    parents = {each: parent(each) for each in everyone()}
+    found = [pid]
+    for known in found:
+        found += [each for each, its in parents.items() if its == known]
+    return found[1:]
+
+
 def kill(layout: Layout) -> list[int]:
     """Kill the node: with its first process the kernel ends all others. Whom it has hit."""
     found = of_node(layout)
