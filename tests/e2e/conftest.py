@@ -64,7 +64,7 @@ def images(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> None:
 def load_images(cluster: Cluster, folder: Path) -> None:
     """Build the platform's images and import them; `folder` is for the archives."""
     builder = Builder(cluster.kit.images, folder)
-    for archive in (*builder.platform(TAG), builder.valkey()):
+    for archive in (*builder.platform(TAG), builder.own_tasks(TAG), builder.valkey()):
         cluster.import_image(archive)
         archive.unlink()
 

@@ -11,9 +11,14 @@ import pytest
 from e2e.releases import PLACE, Release, installed, make_place, own_valkey
 from support.cluster.errors import ClusterError
 from support.cluster.running import Cluster
+from support.platform_images import OWN_TASKS
 from support.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+
+#: Beside the usual one, a pool with the image of a task author.
+POOLS = {"acme": {"image": OWN_TASKS, "queues": ["acme"], "concurrency": 1}}
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +28,7 @@ def release(
     release = make_place(cluster)
     with (
         own_valkey(release, "ledger-password", os.urandom(12).hex()) as values,
-        installed(release, tmp_path_factory.mktemp("values"), values),
+        installed(release, tmp_path_factory.mktemp("values"), values | {"workers": POOLS}),
     ):
         yield release
 
@@ -45,6 +50,12 @@ def test_runs_on_one_lock_run_one_after_the_other(release: Release) -> None:
     assert len(spans) == 3
     for (_, ended), (started, _) in itertools.pairwise(spans):
         assert ended <= started
+
+
+def test_a_users_own_image_runs_its_tasks(release: Release) -> None:
+    params = {"customer": "acme", "rows": 2_000_000}
+    status = release.finished(release.create(task="acme.report", params=params))
+    assert (status["phase"], status["result"]) == ("Succeeded", "acme: 2.0 million rows")
 
 
 def test_helms_own_test_passes(release: Release) -> None:

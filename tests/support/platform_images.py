@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REGISTRY = "localhost/"
 PARTS = ("api", "worker", "operator", "cli")
 VALKEY = f"{REGISTRY}valkey:test"
+OWN_TASKS = "acme-tasks"
 
 #: The machine's own authorities: its package index may be behind one of them.
 _CERTIFICATES = Path("/etc/ssl/certs")
@@ -36,6 +37,14 @@ class Builder:
         """An archive for each part."""
         return [self._build(part, f"{REGISTRY}singletrack-{part}:{tag}") for part in PARTS]
 
+    def own_tasks(self, tag: str) -> Path:
+        """That of a task author, on top of the worker's."""
+        name = f"{REGISTRY}{OWN_TASKS}:{tag}"
+        worker = ("--build-arg", f"WORKER={REGISTRY}singletrack-worker:{tag}")
+        folder = ROOT / "k8s" / "examples" / "own-tasks"
+        _buildah("build", *_HOW, *_trust(), *worker, "--tag", name, str(folder))
+        return self._archive(name)
+
     def valkey(self) -> Path:
         """The server out of the wheel that the other tests start, for the chart's own Valkey."""
         context = self.folder / "valkey"
@@ -51,8 +60,7 @@ class Builder:
     def _build(self, part: str, name: str) -> Path:
         self._pull_base()
         base = ("--build-arg", f"BASE={self.base.base_name}")
-        trust = (f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro",) if _CERTIFICATES.exists() else ()
-        _buildah("build", *_HOW, *trust, *base, "--target", part, "--tag", name, str(ROOT))
+        _buildah("build", *_HOW, *_trust(), *base, "--target", part, "--tag", name, str(ROOT))
         return self._archive(name)
 
     def _pull_base(self) -> None:
@@ -65,6 +73,12 @@ class Builder:
         archive = self.folder / f"{name.rpartition('/')[2].replace(':', '-')}.tar"
         _buildah("push", name, f"oci-archive:{archive}:{name}")
         return archive
+
+
+def _trust() -> tuple[str, ...]:
+    if not _CERTIFICATES.exists():
+        return ()
+    return (f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro",)
 
 
 def retagged(tag: str, other: str, folder: Path) -> list[Path]:
