@@ -62,6 +62,10 @@ openapi: install ## Print the description of the REST API into docs/reference/op
 	$(PYTHON) -m singletrack_api.printing > docs/reference/openapi.json.new
 	mv docs/reference/openapi.json.new docs/reference/openapi.json
 
+.PHONY: sbom
+sbom: install ## Write what the parts are made of into dist/sbom.cdx.json, as CycloneDX
+	$(PYTHON) .ci/sbom.py dist/sbom.cdx.json
+
 .PHONY: format
 format: install ## Format the code and mend what the linter can mend by itself
 	$(PYTHON) -m ruff format .
