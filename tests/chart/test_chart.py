@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from support.helm import CHART, Helm, HelmError
+from support.rendered import Render, environment, named, of_kind, pods
 
 ROOT = Path(__file__).resolve().parents[2]
 VALKEY = {"redis": {}, "valkey": {"enabled": True, "existingSecret": "password"}}
@@ -20,30 +21,6 @@ EVERYTHING = VALKEY | {
     "api": {"replicas": 2},
     "workers": {"big": {"concurrency": 8}, "idle": {"replicas": 0}},
 }
-
-Objects = list[dict[str, Any]]
-Render = Callable[..., Objects]
-
-
-def of_kind(objects: Objects, kind: str) -> Objects:
-    return [each for each in objects if each["kind"] == kind]
-
-
-def named(objects: Objects, kind: str, name: str) -> dict[str, Any]:
-    [found] = [each for each in of_kind(objects, kind) if each["metadata"]["name"] == name]
-    return found
-
-
-def pods(objects: Objects) -> Iterator[tuple[str, dict[str, Any]]]:
-    for each in objects:
-        if each["kind"] in {"Deployment", "Job", "StatefulSet"}:
-            yield each["metadata"]["name"], each["spec"]["template"]["spec"]
-        if each["kind"] == "Pod":
-            yield each["metadata"]["name"], each["spec"]
-
-
-def environment(spec: dict[str, Any]) -> dict[str, Any]:
-    return {entry["name"]: entry.get("value") for entry in spec["containers"][0]["env"]}
 
 
 def test_it_passes_helms_own_lint(helm: Helm) -> None:
@@ -213,12 +190,6 @@ def test_a_pool_has_what_default_has_unless_it_says_otherwise(render: Render) ->
     assert arguments[:2] == ["--concurrency=8", "--queues=a,b"]
     assert environment(big)["SINGLETRACK_TASKS"] == "mine"
     assert named(objects, "Deployment", "rel-singletrack-worker-idle")["spec"]["replicas"] == 0
-
-
-def test_a_disruption_budget_is_there_only_where_it_blocks_no_drain(render: Render) -> None:
-    assert of_kind(render(), "PodDisruptionBudget") == []
-    [budget] = of_kind(render(api={"replicas": 2}), "PodDisruptionBudget")
-    assert budget["spec"]["maxUnavailable"] == 1
 
 
 @pytest.mark.parametrize(

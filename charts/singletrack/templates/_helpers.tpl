@@ -57,17 +57,49 @@ imagePullSecrets:
 {{- end }}
 {{- end -}}
 
-{{/* Where the pods of a component may be: include "singletrack.placement" .Values.api */}}
+{{/* Where the pods of a component may be, and who gives way: include "singletrack.placement" (list . .Values.api "api").
+A spread counts the component's own pods unless it says which. */}}
 {{- define "singletrack.placement" -}}
-{{- with .nodeSelector }}
+{{- $own := index . 1 -}}
+{{- with $own.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .tolerations }}
+{{- with $own.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .affinity }}
+{{- with $own.affinity }}
 affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with $own.topologySpreadConstraints }}
+topologySpreadConstraints:
+{{- range . }}
+{{- $selector := dict "matchLabels" (include "singletrack.selector" (list (index $ 0) (index $ 2)) | fromYaml) }}
+  - {{- hasKey . "labelSelector" | ternary . (merge (dict "labelSelector" $selector) .) | toYaml | nindent 4 }}
+{{- end }}
+{{- end }}
+{{- with $own.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* A pool of workers by its name, with what it leaves out: include "singletrack.pool" (list . "big") | fromYaml */}}
+{{- define "singletrack.pool" -}}
+{{- $workers := (index . 0).Values.workers -}}
+{{- $pool := deepCopy $workers.default -}}
+{{- include "singletrack.overlay" (list $pool (index $workers (index . 1))) -}}
+{{ toYaml $pool }}
+{{- end -}}
+
+{{/* Puts the second over the first, level by level. `merge` would take 0, "" and [] for nothing said. */}}
+{{- define "singletrack.overlay" -}}
+{{- $under := index . 0 -}}
+{{- range $key, $value := index . 1 -}}
+{{- if and (kindIs "map" $value) (kindIs "map" (get $under $key)) -}}
+{{- include "singletrack.overlay" (list (get $under $key) $value) -}}
+{{- else -}}
+{{- $_ := set $under $key $value -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The environment that all components share, and what the values add; each name once, because a
