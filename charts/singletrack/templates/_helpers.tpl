@@ -102,6 +102,18 @@ priorityClassName: {{ . }}
 {{- end -}}
 {{- end -}}
 
+{{/* How many runs a pod of this pool should have at most, before there is another one. An autoscaler divides the
+runs by it, and so keeps runs / slots at the target without asking how many slots there are. */}}
+{{- define "singletrack.runsOfAPod" -}}
+{{- mulf .autoscaling.target .concurrency 0.01 | toString | quote -}}
+{{- end -}}
+
+{{/* How many runs need a slot, in PromQL. One that waits for its lock needs none: no worker may start it. */}}
+{{- define "singletrack.runsThatNeedASlot" -}}
+{{- $pods := include "singletrack.component" (list . "operator") -}}
+sum(max by (state) (singletrack_runs{namespace="{{ .Release.Namespace }}",pod=~"{{ $pods }}-.+",state=~"READY|CLAIMED|RUNNING"}))
+{{- end -}}
+
 {{/* The environment that all components share, and what the values add; each name once, because a
 server-side apply refuses the same name twice: include "singletrack.env" (list . .Values.api.env (dict …) "api"),
 the last being the role whose Redis user it has. */}}
