@@ -12,7 +12,7 @@ from singletrack.lifecycle import OWNING
 from singletrack.metrics import LIFECYCLE, PREFIX
 
 SCALERS = ("HorizontalPodAutoscaler", "ScaledObject")
-KEDA = {"kind": "keda", "keda": {"serverAddress": "http://prometheus:9090"}}
+KEDA: dict[str, Any] = {"kind": "keda", "keda": {"serverAddress": "http://prometheus:9090"}}
 NAME = "rel-singletrack-worker-default"
 
 
@@ -57,7 +57,8 @@ def test_an_hpa_divides_the_runs_that_own_their_lock_by_the_slots_of_a_pod(rende
     asked = metric["external"]["metric"]
     assert asked["name"].removeprefix(PREFIX) in {each.name for each in LIFECYCLE}
     [expression] = asked["selector"]["matchExpressions"]
-    assert (expression["key"], set(expression["values"])) == ("state", OWNING)
+    assert expression["key"] == "state"
+    assert set(expression["values"]) == OWNING
 
 
 def test_keda_divides_the_runs_that_own_their_lock_by_the_slots_of_a_pod(render: Render) -> None:
