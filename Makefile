@@ -62,6 +62,11 @@ openapi: install ## Print the description of the REST API into docs/reference/op
 	$(PYTHON) -m singletrack_api.printing > docs/reference/openapi.json.new
 	mv docs/reference/openapi.json.new docs/reference/openapi.json
 
+.PHONY: manifests
+manifests: install ## Print what the Helm chart gives into k8s/install.yaml
+	PYTHONPATH=tests $(PYTHON) -m support.install_manifest > k8s/install.yaml.new
+	mv k8s/install.yaml.new k8s/install.yaml
+
 .PHONY: format
 format: install ## Format the code and mend what the linter can mend by itself
 	$(PYTHON) -m ruff format .
