@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,40 +59,6 @@ def test_what_contradicts_itself_fails_with_a_sentence(
 ) -> None:
     with pytest.raises(HelmError, match=sentence):
         render(**values)
-
-
-@pytest.mark.parametrize(
-    ("values", "name"),
-    [
-        ({"api": {"replicaCount": 2}}, "replicaCount"),
-        ({"workers": {"default": {"concurrencies": 2}}}, "concurrencies"),
-        ({"valky": {}}, "valky"),
-        ({"settings": {"durability": "some"}}, "durability"),
-        ({"api": {"replicas": "two"}}, "replicas"),
-        ({"settings": {"env": {"A B": "c"}}}, "A B"),
-    ],
-)
-def test_a_value_that_is_misspelt_or_of_another_type_fails_with_its_name(
-    render: Render, values: dict[str, Any], name: str
-) -> None:
-    with pytest.raises(HelmError, match=name):
-        render(**values)
-
-
-def test_the_schema_knows_every_value_and_no_other() -> None:
-    def paths(values: Any, schema: Any, path: str = "") -> Iterator[str]:
-        if not schema.get("properties"):
-            return
-        for name in set(values) ^ (set(schema["properties"]) - {"global"}):
-            yield f"{path}.{name}"
-        for name in set(values) & set(schema["properties"]):
-            yield from paths(values[name], schema["properties"][name], f"{path}.{name}")
-
-    values = yaml.safe_load((CHART / "values.yaml").read_text())
-    schema = json.loads((CHART / "values.schema.json").read_text())
-    assert list(paths(values, schema)) == []
-    pool = schema["properties"]["workers"]["additionalProperties"]
-    assert list(paths(values["workers"]["default"], pool)) == []
 
 
 def test_every_pod_keeps_to_the_restricted_profile(render: Render) -> None:
