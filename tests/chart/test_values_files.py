@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
+from support import helm as helms
 from support.fitting import complaints
-from support.helm import CHART, Helm
+from support.helm import CHART, Helm, HelmError
 from support.rendered import Objects, named
 
 FILES = sorted((CHART / "ci").glob("*.yaml"))
@@ -19,14 +20,32 @@ def read(file: Path) -> dict[str, Any]:
     return yaml.safe_load(file.read_text())
 
 
-def leaves(values: Any, path: str = "") -> Iterator[str]:
-    """The values one can say, each pool's under the name `default`."""
-    if isinstance(values, dict) and values and path not in {".settings.env", ".commonLabels"}:
+def leaves(values: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if isinstance(values, dict) and values:
         for name, value in values.items():
-            known = "default" if path == ".workers" else name
-            yield from leaves(value, f"{path}.{known}")
+            yield from leaves(value, (*path, name))
     else:
         yield path
+
+
+def without(values: Any, path: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """The values with this one taken out, if they say it; a pool's may be said of any pool."""
+    name, *rest = path
+    for key in [name] if name != "default" else list(values):
+        if isinstance(values, dict) and key in values:
+            if rest:
+                for less in without(values[key], (*rest,)):
+                    yield values | {key: less}
+            else:
+                yield {other: value for other, value in values.items() if other != key}
+
+
+def outcome(values: dict[str, Any]) -> Objects | None:
+    """What the chart gives, None where it refuses; the same by either Helm."""
+    try:
+        return helms.find(4).render(**values)
+    except HelmError:
+        return None
 
 
 @pytest.fixture(params=FILES, ids=[file.stem for file in FILES])
@@ -43,10 +62,18 @@ def test_what_each_file_gives_fits_kubernetes_and_one_another(helm: Helm, file: 
     assert complaints(helm.render(**read(file))) == []
 
 
-def test_each_value_is_said_in_one_of_the_files() -> None:
-    said = [f"{leaf}." for file in FILES for leaf in leaves(read(file))]
-    there = leaves(read(CHART / "values.yaml"))
-    assert [leaf for leaf in there if not any(one.startswith(f"{leaf}.") for one in said)] == []
+@pytest.fixture(scope="module")
+def given() -> list[tuple[dict[str, Any], Objects | None]]:
+    """The values of each file, and what the chart gives under them."""
+    return [(values, outcome(values)) for values in map(read, FILES)]
+
+
+@pytest.mark.parametrize("leaf", [*leaves(read(CHART / "values.yaml"))], ids=".".join)
+def test_each_value_is_said_in_one_of_the_files_and_changes_what_the_chart_gives(
+    given: list[tuple[dict[str, Any], Objects | None]], leaf: tuple[str, ...]
+) -> None:
+    said = [(less, result) for values, result in given for less in without(values, leaf)]
+    assert any(outcome(less) != result for less, result in said)
 
 
 def test_a_large_number_stays_one(helm: Helm) -> None:
