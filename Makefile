@@ -66,6 +66,16 @@ openapi: install ## Print the description of the REST API into docs/reference/op
 sbom: install ## Write what the parts are made of into dist/sbom.cdx.json, as CycloneDX
 	$(PYTHON) .ci/sbom.py dist/sbom.cdx.json
 
+.PHONY: manifests
+manifests: install ## Print what the Helm chart gives into k8s/install.yaml
+	PYTHONPATH=tests $(PYTHON) -m support.install_manifest > k8s/install.yaml.new
+	mv k8s/install.yaml.new k8s/install.yaml
+
+.PHONY: values
+values: install ## Print the table of the chart's values into charts/singletrack/README.md
+	$(PYTHON) .ci/values_table.py > charts/singletrack/README.md.new
+	mv charts/singletrack/README.md.new charts/singletrack/README.md
+
 .PHONY: format
 format: install ## Format the code and mend what the linter can mend by itself
 	$(PYTHON) -m ruff format .

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from support import helm as helms
 from support.helm import Helm
-
-Objects = list[dict[str, Any]]
+from support.rendered import Objects
 
 #: The least one has to say.
 LEDGER = {"redis": {"existingSecret": "ledger"}}

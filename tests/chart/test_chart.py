@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from support.helm import CHART, Helm, HelmError
+from support.rendered import Render, environment, named, of_kind, pods
 
 ROOT = Path(__file__).resolve().parents[2]
 VALKEY = {"redis": {}, "valkey": {"enabled": True, "existingSecret": "password"}}
@@ -20,30 +19,6 @@ EVERYTHING = VALKEY | {
     "api": {"replicas": 2},
     "workers": {"big": {"concurrency": 8}, "idle": {"replicas": 0}},
 }
-
-Objects = list[dict[str, Any]]
-Render = Callable[..., Objects]
-
-
-def of_kind(objects: Objects, kind: str) -> Objects:
-    return [each for each in objects if each["kind"] == kind]
-
-
-def named(objects: Objects, kind: str, name: str) -> dict[str, Any]:
-    [found] = [each for each in of_kind(objects, kind) if each["metadata"]["name"] == name]
-    return found
-
-
-def pods(objects: Objects) -> Iterator[tuple[str, dict[str, Any]]]:
-    for each in objects:
-        if each["kind"] in {"Deployment", "Job", "StatefulSet"}:
-            yield each["metadata"]["name"], each["spec"]["template"]["spec"]
-        if each["kind"] == "Pod":
-            yield each["metadata"]["name"], each["spec"]
-
-
-def environment(spec: dict[str, Any]) -> dict[str, Any]:
-    return {entry["name"]: entry.get("value") for entry in spec["containers"][0]["env"]}
 
 
 def test_it_passes_helms_own_lint(helm: Helm) -> None:
@@ -84,40 +59,6 @@ def test_what_contradicts_itself_fails_with_a_sentence(
 ) -> None:
     with pytest.raises(HelmError, match=sentence):
         render(**values)
-
-
-@pytest.mark.parametrize(
-    ("values", "name"),
-    [
-        ({"api": {"replicaCount": 2}}, "replicaCount"),
-        ({"workers": {"default": {"concurrencies": 2}}}, "concurrencies"),
-        ({"valky": {}}, "valky"),
-        ({"settings": {"durability": "some"}}, "durability"),
-        ({"api": {"replicas": "two"}}, "replicas"),
-        ({"settings": {"env": {"A B": "c"}}}, "A B"),
-    ],
-)
-def test_a_value_that_is_misspelt_or_of_another_type_fails_with_its_name(
-    render: Render, values: dict[str, Any], name: str
-) -> None:
-    with pytest.raises(HelmError, match=name):
-        render(**values)
-
-
-def test_the_schema_knows_every_value_and_no_other() -> None:
-    def paths(values: Any, schema: Any, path: str = "") -> Iterator[str]:
-        if not schema.get("properties"):
-            return
-        for name in set(values) ^ (set(schema["properties"]) - {"global"}):
-            yield f"{path}.{name}"
-        for name in set(values) & set(schema["properties"]):
-            yield from paths(values[name], schema["properties"][name], f"{path}.{name}")
-
-    values = yaml.safe_load((CHART / "values.yaml").read_text())
-    schema = json.loads((CHART / "values.schema.json").read_text())
-    assert list(paths(values, schema)) == []
-    pool = schema["properties"]["workers"]["additionalProperties"]
-    assert list(paths(values["workers"]["default"], pool)) == []
 
 
 def test_every_pod_keeps_to_the_restricted_profile(render: Render) -> None:
@@ -225,12 +166,6 @@ def test_a_pool_has_further_volumes_beside_its_own(render: Render) -> None:
     assert [volume["name"] for volume in pod["volumes"]] == ["tmp", "data"]
     mounts = pod["containers"][0]["volumeMounts"]
     assert [mount["mountPath"] for mount in mounts] == ["/tmp", "/data"]
-
-
-def test_a_disruption_budget_is_there_only_where_it_blocks_no_drain(render: Render) -> None:
-    assert of_kind(render(), "PodDisruptionBudget") == []
-    [budget] = of_kind(render(api={"replicas": 2}), "PodDisruptionBudget")
-    assert budget["spec"]["maxUnavailable"] == 1
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,9 @@ class Helm:
             raise HelmError(done.stderr)
         return done.stdout
 
-    def render(self, release: str = "rel", **values: Any) -> list[dict[str, Any]]:
+    def render(
+        self, release: str = "rel", namespace: str = "default", **values: Any
+    ) -> list[dict[str, Any]]:
         """The objects of the chart under these values."""
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
             yaml.safe_dump(values, file)
@@ -66,6 +68,7 @@ class Helm:
                 "template",
                 release,
                 str(CHART),
+                f"--namespace={namespace}",
                 f"--kube-version={KUBERNETES}",
                 "--values",
                 file.name,

@@ -57,17 +57,61 @@ imagePullSecrets:
 {{- end }}
 {{- end -}}
 
-{{/* Where the pods of a component may be: include "singletrack.placement" .Values.api */}}
+{{/* Where the pods of a component may be, and who gives way: include "singletrack.placement" (list . .Values.api "api").
+A spread counts the component's own pods unless it says which. */}}
 {{- define "singletrack.placement" -}}
-{{- with .nodeSelector }}
+{{- $own := index . 1 -}}
+{{- with $own.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .tolerations }}
+{{- with $own.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .affinity }}
+{{- with $own.affinity }}
 affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with $own.topologySpreadConstraints }}
+topologySpreadConstraints:
+{{- range . }}
+{{- $selector := dict "matchLabels" (include "singletrack.selector" (list (index $ 0) (index $ 2)) | fromYaml) }}
+  - {{- hasKey . "labelSelector" | ternary . (merge (dict "labelSelector" $selector) .) | toYaml | nindent 4 }}
+{{- end }}
+{{- end }}
+{{- with $own.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* A pool of workers by its name, with what it leaves out: include "singletrack.pool" (list . "big") | fromYaml */}}
+{{- define "singletrack.pool" -}}
+{{- $workers := (index . 0).Values.workers -}}
+{{- $pool := deepCopy $workers.default -}}
+{{- include "singletrack.overlay" (list $pool (index $workers (index . 1))) -}}
+{{ toYaml $pool }}
+{{- end -}}
+
+{{/* Puts the second over the first, level by level. `merge` would take 0, "" and [] for nothing said. */}}
+{{- define "singletrack.overlay" -}}
+{{- $under := index . 0 -}}
+{{- range $key, $value := index . 1 -}}
+{{- if and (kindIs "map" $value) (kindIs "map" (get $under $key)) -}}
+{{- include "singletrack.overlay" (list (get $under $key) $value) -}}
+{{- else -}}
+{{- $_ := set $under $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* How many runs a pod of this pool should have at most, before there is another one. An autoscaler divides the
+runs by it, and so keeps runs / slots at the target without asking how many slots there are. */}}
+{{- define "singletrack.runsOfAPod" -}}
+{{- mulf .autoscaling.target .concurrency 0.01 | toString | quote -}}
+{{- end -}}
+
+{{/* How many runs need a slot, in PromQL. One that waits for its lock needs none: no worker may start it. */}}
+{{- define "singletrack.runsThatNeedASlot" -}}
+{{- $pods := include "singletrack.component" (list . "operator") -}}
+sum(max by (state) (singletrack_runs{namespace="{{ .Release.Namespace }}",pod=~"{{ $pods }}-.+",state=~"READY|CLAIMED|RUNNING"}))
 {{- end -}}
 
 {{/* The environment that all components share, and what the values add; each name once, because a
