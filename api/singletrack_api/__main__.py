@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 def main() -> int:
     """Run until told to stop; a wrong setting is one sentence and exit code 1."""
-    configure("api")
+    configure("api", json_lines=os.environ.get("SINGLETRACK_LOG_FORMAT") == "json")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
         failpoints.arm("api", os.environ)

@@ -5,8 +5,9 @@ Read once by a component's entry point and passed down; importing this module re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -49,18 +50,24 @@ class BrokerSettings(_Group):
     """The broker queue of runs that name none; Celery's own default name."""
 
 
-class LeaseSettings(_Group):
-    """The timing of leases; the ratios are checked, see docs on guarantees."""
+def _of_lease(share: float) -> Callable[[dict[str, Any]], float]:
+    return lambda settings: float(settings["lease_seconds"]) * share
 
-    lease_seconds: float = 30.0
+
+class LeaseSettings(_Group):
+    """The timing of leases; what is not said is a share of the lease. The ratios are checked, see
+    docs on guarantees.
+    """
+
+    lease_seconds: float = Field(default=30.0, gt=0)
     """L: a run whose lease was not renewed for this long may be declared lost."""
-    renew_seconds: float = 5.0
-    """How often an agent renews; at most a quarter of the lease."""
-    fence_seconds: float = 8.0
-    """An agent kills its processes this long before the lease could end."""
-    margin_seconds: float = 5.0
-    """What the sweeper waits beyond the lease."""
-    blessing_grace_seconds: float = 45.0
+    renew_seconds: float = Field(default_factory=_of_lease(1 / 6))
+    """How often an agent renews, 5 of 30; at most a quarter of the lease."""
+    fence_seconds: float = Field(default_factory=_of_lease(8 / 30))
+    """An agent kills its processes this long before the lease could end, 8 of 30."""
+    margin_seconds: float = Field(default_factory=_of_lease(1 / 6))
+    """What the sweeper waits beyond the lease, 5 of 30."""
+    blessing_grace_seconds: float = Field(default_factory=_of_lease(3 / 2))
     """G: how long a restarted server serves no claims, unless it provably lost nothing."""
 
     @model_validator(mode="after")

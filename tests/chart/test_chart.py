@@ -187,6 +187,15 @@ def test_the_own_valkey_keeps_what_it_acknowledges(render: Render) -> None:
     assert arguments["--appendonly"] == "yes"
     assert arguments["--appendfsync"] == "always"
     assert arguments["--maxmemory-policy"] == "noeviction"
+    assert arguments["--maxmemory"] == "192mb"
+
+
+def test_another_version_of_the_chart_does_not_restart_the_own_valkey(render: Render) -> None:
+    objects = render(**VALKEY, commonLabels={"team": "shop"})
+    template = named(objects, "StatefulSet", "rel-singletrack-valkey")["spec"]["template"]
+    labels = template["metadata"]["labels"]
+    assert labels["team"] == "shop"
+    assert not {"app.kubernetes.io/version", "helm.sh/chart"} & labels.keys()
 
 
 def test_further_objects_are_templates(render: Render) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import yaml
-from pydantic import ValidationError
 from support.chart_pages import HOW_TO, PAGES, Page
 from support.helm import CHART
 from support.local_platform import ROOT
@@ -139,18 +138,6 @@ def test_every_task_run_on_it_is_valid_and_for_a_task_there_is(page: Page) -> No
         assert task in theirs or hasattr(demo_tasks, task)
 
 
-@pytest.mark.parametrize(("seconds", "alone"), [(19, False), (20, True), (44, True), (45, False)])
-def test_a_lease_can_be_set_alone_as_far_as_the_page_says(seconds: int, alone: bool) -> None:
-    assert "From 20 to 44\nit can be set alone" in Page("size").text
-    try:
-        LeaseSettings(lease_seconds=seconds)
-    except ValidationError:
-        assert not alone
-    else:
-        assert alone
-
-
-def test_the_longer_lease_on_the_page_fits_its_other_times() -> None:
+def test_the_longer_lease_on_the_page_stands_by_itself() -> None:
     settings = Page("size").values["leases.yaml"]["settings"]
-    grace = settings["env"]["SINGLETRACK_BLESSING_GRACE_SECONDS"]
-    LeaseSettings(lease_seconds=settings["leaseSeconds"], blessing_grace_seconds=float(grace))
+    LeaseSettings(lease_seconds=settings["leaseSeconds"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -51,6 +52,14 @@ def test_a_wrong_setting_is_named(
     valkey: RedisServer, start_api: Start, setting: str, value: str, expected: str
 ) -> None:
     assert expected in refused(start_api(valkey.url, serving=False, **{setting: value}))
+
+
+def test_its_log_is_json_where_the_setting_says_so(valkey: RedisServer, start_api: Start) -> None:
+    process = start_api(valkey.url, serving=False, log_format="json")
+    wait_until(lambda: "api_listening" in process.log, 60, "the API to listen")
+    [listening] = [line for line in process.log.splitlines() if "api_listening" in line]
+    assert json.loads(listening)["url"].startswith("http://127.0.0.1:")
+    process.terminate()
 
 
 def test_a_server_that_would_break_the_promise_is_refused_with_the_fix(
