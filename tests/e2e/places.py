@@ -41,7 +41,7 @@ class Place:
 
     @property
     def redis_url(self) -> str:
-        words = ("get", "service/it-singletrack-valkey", "--output=jsonpath={.spec.clusterIP}")
+        words = ("get", "service/ledger", "--output=jsonpath={.spec.clusterIP}")
         return f"redis://:{self._password}@{self.kubectl(*words)}:6379/0"
 
     def kubectl(self, *words: str, stdin: str = "") -> str:
@@ -103,7 +103,10 @@ class Place:
             self.kubectl("create", "serviceaccount", "editor")
             edit = ("--clusterrole=edit", f"--serviceaccount={PLACE}:editor")
             self.kubectl("create", "rolebinding", "editor", *edit)
-        return self.kubectl("create", "token", "editor", "--audience=singletrack").strip()
+        token = self.kubectl("create", "token", "editor", "--audience=singletrack").strip()
+        path = f"/v1/namespaces/{PLACE}/runs"
+        wait_until(lambda: self.release.ask(path, token)[0] == 200, 30, "the right to count")
+        return token
 
     def granted(self, part: str) -> set[str]:
         """What a part may do, as `verb group/resource`."""
@@ -186,6 +189,18 @@ _OBJECTS: dict[str, Any] = {
             "kind": "ConfigMap",
             "metadata": {"name": "greedy"},
             "data": {"greedy.py": _GREEDY},
+        },
+        {  # that of the chart has no address of its own, and the pod's changes
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "ledger"},
+            "spec": {
+                "selector": {
+                    "app.kubernetes.io/instance": "it",
+                    "app.kubernetes.io/component": "valkey",
+                },
+                "ports": [{"port": 6379}],
+            },
         },
         {
             "apiVersion": "v1",

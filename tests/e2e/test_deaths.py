@@ -17,6 +17,7 @@ from support.waiting import wait_until
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 CUT_OFF_SECONDS = 60
+SHORT = [{"task": "count_to", "params": {"to": 5, "name": "forced"}}] * 2
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +28,18 @@ def place(
         yield place
 
 
-@pytest.fixture
-def story(place: Place) -> Iterator[Story]:
-    place.wait_until_ready()
+@pytest.fixture(scope="module")
+def whole_story(place: Place) -> Iterator[Story]:
     story = Story(place)
     yield story
     story.ledger.close()
+
+
+@pytest.fixture
+def story(place: Place, whole_story: Story) -> Story:
+    """One for all tests, as there is one task log: each judges what has happened until then."""
+    place.wait_until_ready()
+    return whole_story
 
 
 def test_a_worker_that_is_deleted_ends_its_run_first(place: Place, story: Story) -> None:
@@ -47,12 +54,12 @@ def test_a_worker_that_is_deleted_ends_its_run_first(place: Place, story: Story)
 def test_a_worker_that_is_deleted_by_force_takes_its_run_with_it(
     place: Place, story: Story
 ) -> None:
-    names = story.create()
-    story.running(names)
+    names = story.create({"task": "count_to", "params": {"to": 300, "name": "forced"}}, *SHORT)
+    story.running(names[:1])
     place.kubectl("delete", "pod", place.pod("worker-default"), "--grace-period=0", "--force")
     story.wait_for_ends(names)
     story.judge()
-    assert sorted(map(story.phase, names)) == ["Lost", "Succeeded", "Succeeded"]
+    assert [story.phase(name) for name in names] == ["Lost", "Succeeded", "Succeeded"]
     assert _reasons(story, names, "Lost") == {"WorkerLost"}
 
 
