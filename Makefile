@@ -34,7 +34,12 @@ test-fast: install ## Run the tests that need no server: unit and conformance on
 .PHONY: e2e
 e2e: install ## Run the tests on a real cluster of one node (needs root; the first time builds it)
 	cd tests && ../$(PYTHON) -m support.cluster build
-	$(PYTHON) -m pytest tests/e2e -m e2e $(ARGS)
+	$(PYTHON) -m pytest tests/e2e -m "e2e and not long" $(ARGS)
+
+.PHONY: e2e-long
+e2e-long: install ## On such a cluster: upgrades and the death of every part, in mid-run (needs root)
+	cd tests && ../$(PYTHON) -m support.cluster build
+	$(PYTHON) -m pytest tests/e2e -m "e2e and long" $(ARGS)
 
 .PHONY: cluster
 cluster: install ## Start a real cluster of one node, and leave it running (needs root)

@@ -18,10 +18,10 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from singletrack import failpoints
+from singletrack import command_line, failpoints
 from singletrack.errors import ConfigurationError, SingletrackError
 from singletrack.logs import configure
-from singletrack.settings import Settings
+from singletrack.settings import SHARED, Settings
 from singletrack_api.app import create_app
 from singletrack_api.settings import ApiSettings, Auth
 
@@ -30,6 +30,13 @@ log = structlog.get_logger()
 
 def main() -> int:
     """Run until told to stop; a wrong setting is one sentence and exit code 1."""
+    command_line.parser(
+        "singletrack-api",
+        "The REST door of Singletrack.",
+        ApiSettings,
+        *SHARED,
+        more=("SINGLETRACK_LOG_FORMAT=text",),
+    ).parse_args()
     configure("api", json_lines=os.environ.get("SINGLETRACK_LOG_FORMAT") == "json")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:

@@ -144,6 +144,10 @@ class WorkerSettings(_Group):
         )
 
 
+#: The groups that every part reads; the rest is a worker's or one part's own.
+SHARED = (LedgerSettings, BrokerSettings, LeaseSettings, RunSettings)
+
+
 class Settings(_Group):
     """All groups together: what an entry point builds once and passes down."""
 

@@ -10,12 +10,12 @@ import sys
 import structlog
 from pydantic import ValidationError
 
-from singletrack import failpoints, logs
+from singletrack import command_line, failpoints, logs
 from singletrack.adapters.celery_broker import CeleryBroker
 from singletrack.adapters.kubernetes import connection
 from singletrack.adapters.redis_ledger import AsyncRedisLedger
 from singletrack.errors import LedgerUnavailable, SingletrackError
-from singletrack.settings import Settings
+from singletrack.settings import SHARED, Settings
 from singletrack_operator.operating import Operator
 from singletrack_operator.settings import OperatorSettings
 
@@ -26,6 +26,8 @@ _PAUSE_SECONDS = 2.0
 
 def main() -> int:
     """Run the operator until SIGTERM; a wrong setting is one sentence and exit code 1."""
+    purpose = "Turns the TaskRuns of a cluster into runs, and shows in them what becomes of those."
+    command_line.parser("singletrack-operator", purpose, OperatorSettings, *SHARED).parse_args()
     try:
         failpoints.arm("operator", os.environ)
         own, platform = OperatorSettings(), Settings()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -52,19 +53,28 @@ class Release:
         return status
 
     def ask(
-        self, path: str, token: str = "", body: Any = None, method: str | None = None
+        self,
+        path: str,
+        token: str = "",
+        body: Any = None,
+        *,
+        method: str | None = None,
+        key: str = "",
     ) -> tuple[int, Any]:
         """The API, at the address of its Service."""
         words = ("get", "service/it-singletrack-api", "--output=jsonpath={.spec.clusterIP}")
         request = urllib.request.Request(f"http://{self.kubectl(*words)}{path}", method=method)
         if token:
             request.add_header("Authorization", f"Bearer {token}")
+        if key:
+            request.add_header("Idempotency-Key", key)
         if body is not None:
             request.data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - the address of the cluster
-                return answer.status, json.load(answer)
+                text = answer.read()
+                return answer.status, json.loads(text) if text else None
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, json.load(error)
@@ -103,6 +113,7 @@ def room(release: Release, name: str, claim: str) -> Iterator[Path]:
     finally:
         release.kubectl("delete", f"pvc/{claim}", "--ignore-not-found")
         release.kubectl("delete", f"pv/{name}")
+        shutil.rmtree(folder)
 
 
 @contextmanager

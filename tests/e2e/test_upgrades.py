@@ -1,6 +1,6 @@
 """Upgrading a release while it works: nothing is lost or doubled, and what runs comes to its end.
 
-`UPGRADES=5 make e2e ARGS=tests/e2e/test_upgrades.py` does it five times.
+`UPGRADES=5 make e2e-long ARGS="-k upgrade"` does it five times.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROUNDS = int(os.environ.get("UPGRADES", "1"))
 SHORT, LONG, LOCKS = 200, 5, 20
 OTHER_TAG = "other"
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + 300 * ROUNDS)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(300 + 300 * ROUNDS)]
 
 
 @pytest.fixture(scope="module")

@@ -49,8 +49,8 @@ def test_every_command_gives_the_chart_what_it_takes(helm, page, tmp_path):
 
 def test_the_pool_of_the_page_is_what_it_says(helm, tmp_path):
     [objects] = rendered(helm, Page("pools"), tmp_path)
-    [pool] = [each for each in objects if each["metadata"]["name"] == "singletrack-worker-reports"]
-    assert pool["kind"] == "Deployment"
+    named = [each for each in objects if each["metadata"]["name"] == "singletrack-worker-reports"]
+    [pool] = [each for each in named if each["kind"] == "Deployment"]
     assert pool["spec"]["replicas"] == 2
     template = pool["spec"]["template"]
     assert template["metadata"]["labels"]["singletrack.dev/pool"] == "reports"

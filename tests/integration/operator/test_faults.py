@@ -211,7 +211,7 @@ def test_it_stops_in_order_when_it_is_asked_to(cluster: Cluster, operator: Opera
         ({"SINGLETRACK_KUBECONFIG": "/nowhere"}, "the kubeconfig cannot be read"),
         ({"SINGLETRACK_KUBECONFIG": ""}, "set SINGLETRACK_KUBECONFIG"),
         ({"SINGLETRACK_OPERATOR_PORT": "many"}, "SINGLETRACK_OPERATOR_PORT"),
-        ({"SINGLETRACK_LEASE_SECONDS": "1"}, "SINGLETRACK_RENEW_SECONDS"),
+        ({"SINGLETRACK_RENEW_SECONDS": "100"}, "SINGLETRACK_RENEW_SECONDS"),
         ({"REDIS_URL": "nonsense"}, "REDIS_URL is not"),
     ],
 )

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.waiting import wait_until
 
 from singletrack_worker.agent import processes
 from singletrack_worker.agent.kinship import Household, Kin
@@ -46,6 +47,8 @@ def test_what_was_there_before_the_run_began_is_older():
 def program():
     """A main process as it should be: a program of its own."""
     started = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(1000)"])
+    # The call returns in the middle of the exec, before the kernel has noted where all of it is.
+    wait_until(lambda: (found := processes.find(started.pid)) and all(found.image))
     yield started.pid
     started.kill()
     started.wait()
