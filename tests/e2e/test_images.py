@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from e2e.releases import TAG
 from support.cluster.base_image import NAME as BASE
-from support.platform_images import OWN_TASKS, PARTS, REGISTRY
+from support.platform_images import PARTS, REGISTRY
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -83,13 +83,6 @@ def test_an_image_has_no_compiler_and_no_cache(images: None, part: str) -> None:
         assert shutil.which("gcc", path=f"{root}/usr/bin") is None
         assert not (root / "root" / ".cache").exists()
         assert not list((root / "tmp").iterdir())
-
-
-def test_a_task_author_adds_a_package_with_one_line(run: Run) -> None:
-    look = (
-        "from singletrack_worker.app import app; app.finalize(); print('acme.report' in app.tasks)"
-    )
-    assert run(f"{REGISTRY}{OWN_TASKS}:{TAG}", "python", "-c", look).endswith("True")
 
 
 @contextmanager
