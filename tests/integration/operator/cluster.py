@@ -127,8 +127,16 @@ class Cluster:
         assert counted() == expected
 
     def all_writes(self) -> tuple[Counter[str], Counter[str]]:
-        """Those of all namespaces: by the audit log, and by the server's metrics."""
-        return self._written(), self._counted()
+        """Those of all namespaces: by the audit log, and by the server's metrics.
+
+        Both at one moment: an operator of an earlier test may write between the two looks.
+        """
+
+        def at_one_moment() -> tuple[Counter[str], Counter[str]] | None:
+            written, counted, again = self._written(), self._counted(), self._written()
+            return (written, counted) if written == again else None
+
+        return wait_until(at_one_moment, SOON, "a moment without a write")
 
     def _written(self, namespace: str = "") -> Counter[str]:
         written: Counter[str] = Counter()
