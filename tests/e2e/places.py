@@ -135,7 +135,7 @@ class Place:
         for line in self.release.cluster.layout.audit_log.read_text().splitlines():
             entry = json.loads(line)
             thing = entry.get("objectRef")
-            if entry["user"]["username"] == user and thing and "resource" in thing:
+            if entry["user"].get("username") == user and thing and "resource" in thing:
                 names = filter(None, (thing["resource"], thing.get("subresource")))
                 asked.add(f"{entry['verb']} {thing.get('apiGroup', '')}/{'/'.join(names)}")
         return asked
