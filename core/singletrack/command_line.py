@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 
@@ -22,9 +23,13 @@ def parser(
     )
 
 
+def variable_of(name: str, about: FieldInfo) -> str:
+    """The environment variable that the field of that name is read from."""
+    return str(about.validation_alias or f"SINGLETRACK_{name.upper()}")
+
+
 def _settings(group: type[BaseSettings]) -> Iterator[str]:
     usual = group.model_construct()
-    for field, about in group.model_fields.items():
-        variable = str(about.validation_alias or f"SINGLETRACK_{field.upper()}")
+    for name, about in group.model_fields.items():
         value = about.get_default(call_default_factory=True, validated_data=usual.__dict__)
-        yield f"{variable}={value}"
+        yield f"{variable_of(name, about)}={value}"

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
-
-from singletrack.settings import (
-    BrokerSettings,
-    LeaseSettings,
-    LedgerSettings,
-    RunSettings,
-    WorkerSettings,
-)
+from singletrack.command_line import variable_of
+from singletrack.settings import SHARED, WorkerSettings
 from singletrack_api.settings import ApiSettings
 from singletrack_operator.settings import OperatorSettings
 
-_GROUPS: tuple[type[BaseModel], ...] = (
-    ApiSettings,
-    BrokerSettings,
-    LeaseSettings,
-    LedgerSettings,
-    OperatorSettings,
-    RunSettings,
-    WorkerSettings,
-)
+_GROUPS = (*SHARED, WorkerSettings, ApiSettings, OperatorSettings)
 #: Read before there are settings.
 _OTHERS = {"SINGLETRACK_TASKS", "SINGLETRACK_LOG_FORMAT"}
 
 
 def setting_names() -> set[str]:
     return _OTHERS | {
-        str(field.validation_alias or f"SINGLETRACK_{name.upper()}")
-        for group in _GROUPS
-        for name, field in group.model_fields.items()
+        variable_of(name, field) for group in _GROUPS for name, field in group.model_fields.items()
     }

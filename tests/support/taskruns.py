@@ -12,7 +12,7 @@ from singletrack.custom_resource.status_fields import DEFAULT_STATUS
 from singletrack.lifecycle import NOT_STARTED, TERMINAL, State
 from singletrack.run import Run, RunSpec
 
-NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
 #: The states in which a record may begin and stay, with no attempt.
 _NEVER_STARTED = NOT_STARTED | {State.REJECTED, State.SKIPPED, State.JOINED}
@@ -52,7 +52,7 @@ def unseen(
             "name": "a",
             "namespace": "ns",
             "generation": generation,
-            "creationTimestamp": "2026-11-26T11:59:00Z",
+            "creationTimestamp": "2026-10-01T11:59:00Z",
         },
         "spec": {"task": "t"},
     }

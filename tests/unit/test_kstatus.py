@@ -79,7 +79,7 @@ def test_no_end_is_of_an_older_spec_for_ever() -> None:
 @pytest.mark.parametrize("name", STANDINGS)
 def test_a_taskrun_that_a_finalizer_keeps_is_terminating(name: str) -> None:
     resource = shown(STANDINGS[name])
-    resource["metadata"]["deletionTimestamp"] = "2026-11-26T12:00:00Z"
+    resource["metadata"]["deletionTimestamp"] = "2026-10-01T12:00:00Z"
     assert kstatus(resource) == "Terminating"
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import jsonschema_rs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.taskruns import NOW, a_run
 
 from singletrack.custom_resource import manifest, standing, status
 from singletrack.custom_resource.definition import custom_resource_definition
@@ -18,11 +19,9 @@ from singletrack.errors import Holder
 from singletrack.exits import Exit
 from singletrack.lifecycle import TERMINAL, VIEWS, State
 from singletrack.operations import Pause
-from singletrack.run import Cancellation, Failure, Progress, Run, RunSpec
+from singletrack.run import Cancellation, Failure, Progress, Run
 
-NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
-NEVER_STARTED = {State.REJECTED, State.SKIPPED, State.JOINED}
 
 _VERSION = custom_resource_definition()["spec"]["versions"][0]
 STATUS_SCHEMA = _VERSION["schema"]["openAPIV3Schema"]["properties"]["status"]
@@ -43,21 +42,6 @@ def a_taskrun(status: dict[str, Any] | None = None, generation: int = 1) -> Task
             "status": shown,
         }
     )
-
-
-def a_run(state: State, **fields: Any) -> Run:
-    started = state not in {State.QUEUED, State.READY, State.CLAIMED, *NEVER_STARTED}
-    known: dict[str, Any] = {
-        "spec": RunSpec(run_id="u-1", task="t", lock="ns/default", name="a", namespace="ns"),
-        "state": state,
-        "revision": 4,
-        "submitted_at": NOW,
-        "ready_at": NOW if started else None,
-        "started_at": NOW if started else None,
-        "attempt": int(started),
-        "finished_at": NOW if state in TERMINAL else None,
-    }
-    return Run(**(known | fields))
 
 
 def build(run: Run, taskrun: TaskRun | None = None, now: datetime = NOW) -> dict[str, Any]:
