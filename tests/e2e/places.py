@@ -55,13 +55,16 @@ class Place:
         label = f"--selector=app.kubernetes.io/component={component}"
         return self.kubectl("logs", label, "--tail=40", "--ignore-errors")
 
+    def _pods(self, component: str) -> list[dict[str, Any]]:
+        label = f"--selector=app.kubernetes.io/component={component}"
+        found = json.loads(self.kubectl("get", "pods", label, "--output=json"))
+        items: list[dict[str, Any]] = found["items"]
+        return items
+
     def pod(self, component: str) -> str:
         """The one pod of a component that is not about to end."""
-        label = f"--selector=app.kubernetes.io/component={component}"
-        found = json.loads(self.kubectl("get", "pods", label, "--output=json"))["items"]
-        [name] = [
-            pod["metadata"]["name"] for pod in found if "deletionTimestamp" not in pod["metadata"]
-        ]
+        there = [pod["metadata"] for pod in self._pods(component)]
+        [name] = [each["name"] for each in there if "deletionTimestamp" not in each]
         return str(name)
 
     # --- the worker's processes, as the machine sees them -----------------------------------------
@@ -144,11 +147,9 @@ class Place:
         wait_until(lambda: all(map(self.is_ready, COMPONENTS)), 120, "every part to be ready")
 
     def is_ready(self, component: str) -> bool:
-        label = f"--selector=app.kubernetes.io/component={component}"
-        found = json.loads(self.kubectl("get", "pods", label, "--output=json"))["items"]
         states = [
             {each["type"]: each["status"] for each in pod["status"].get("conditions", [])}
-            for pod in found
+            for pod in self._pods(component)
         ]
         return [state.get("Ready") for state in states] == ["True"]
 

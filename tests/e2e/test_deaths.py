@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from e2e.places import Place, standing
@@ -16,7 +16,7 @@ from support.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(900)]
 
-CUT_OFF_SECONDS = 60
+AWAY = 60.0  # seconds
 SHORT = [{"task": "count_to", "params": {"to": 5, "name": "forced"}}] * 2
 
 
@@ -40,15 +40,6 @@ def story(place: Place, whole_story: Story) -> Story:
     """One for all tests, as there is one task log: each judges what has happened until then."""
     place.wait_until_ready()
     return whole_story
-
-
-def test_a_worker_that_is_deleted_ends_its_run_first(place: Place, story: Story) -> None:
-    names = story.create()
-    story.running(names)
-    place.kubectl("delete", "pod", place.pod("worker-default"), "--wait=false")
-    story.wait_for_ends(names)
-    story.judge()
-    assert {story.phase(name) for name in names} == {"Succeeded"}
 
 
 def test_a_worker_that_is_deleted_by_force_takes_its_run_with_it(
@@ -82,43 +73,39 @@ def test_a_container_whose_shim_dies_takes_its_run_with_it(place: Place, story: 
     assert sorted(map(story.phase, names)) == ["Lost", "Succeeded", "Succeeded"]
 
 
-def test_a_kubelet_that_is_started_again_changes_nothing(place: Place, story: Story) -> None:
-    names = story.create()
-    story.running(names)
+def end_kubelet(place: Place) -> None:
     _component(place, "kubelet", signal.SIGKILL)
-    story.wait_for_ends(names)
-    story.judge()
-    assert {story.phase(name) for name in names} == {"Succeeded"}
 
 
-def test_a_ledger_that_is_started_again_changes_nothing(place: Place, story: Story) -> None:
-    names = story.create()
-    story.running(names)
+def end_ledger(place: Place) -> None:
     place.kubectl("delete", "pod", place.pod("valkey"), "--wait=false")
-    story.wait_for_ends(names)
-    story.judge()
-    assert {story.phase(name) for name in names} == {"Succeeded"}
 
 
-def test_an_operator_that_is_deleted_changes_nothing(place: Place, story: Story) -> None:
-    names = story.create()
-    story.running(names)
+def end_operator(place: Place) -> None:
     place.kubectl("delete", "pod", place.pod("operator"), "--wait=false")
-    story.wait_for_ends(names)
-    story.judge()
-    assert {story.phase(name) for name in names} == {"Succeeded"}
 
 
-def test_an_api_server_that_is_cut_off_for_a_minute_changes_nothing(
-    place: Place, story: Story
+def end_worker_in_order(place: Place) -> None:
+    place.kubectl("delete", "pod", place.pod("worker-default"), "--wait=false")
+
+
+def cut_off_api_server(place: Place) -> None:
+    frozen, back_at = _component(place, "kube-apiserver", signal.SIGSTOP), time.monotonic() + AWAY
+    try:
+        wait_until(lambda: time.monotonic() >= back_at, AWAY + 10, "the end of its absence")
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+
+
+@pytest.mark.parametrize(
+    "act", [end_worker_in_order, end_kubelet, end_ledger, end_operator, cut_off_api_server]
+)
+def test_what_is_replaced_or_comes_back_costs_no_run(
+    place: Place, story: Story, act: Callable[[Place], None]
 ) -> None:
     names = story.create()
     story.running(names)
-    frozen = _component(place, "kube-apiserver", signal.SIGSTOP)
-    try:
-        time.sleep(CUT_OFF_SECONDS)  # not a wait for anything: that long it is away
-    finally:
-        os.kill(frozen, signal.SIGCONT)
+    act(place)
     story.wait_for_ends(names)
     story.judge()
     assert {story.phase(name) for name in names} == {"Succeeded"}

@@ -61,12 +61,12 @@ def _short(number: int, index: int) -> dict[str, object]:
 
 def _upgrade(place: Place, folder: Path, number: int) -> None:
     """To images of another tag, and to other values; back again the next time."""
-    odd = number % 2 == 0
+    there = number % 2 == 0
     file = folder / "values.json"
     changed = {
-        "image": {"tag": OTHER_TAG if odd else TAG},
-        "workers": {"default": {"concurrency": 3 if odd else 2}},
-        "settings": {"env": {"SINGLETRACK_PRIORITY_POINT_SECONDS": "30" if odd else "60"}},
+        "image": {"tag": OTHER_TAG if there else TAG},
+        "workers": {"default": {"concurrency": 3 if there else 2}},
+        "settings": {"env": {"SINGLETRACK_PRIORITY_POINT_SECONDS": "30" if there else "60"}},
     }
     file.write_text(json.dumps(changed))
     words = ("--reuse-values", f"--values={file}", "--wait", "--timeout=240s")
