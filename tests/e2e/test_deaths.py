@@ -148,6 +148,7 @@ def test_each_part_asks_the_cluster_for_all_it_may_and_for_nothing_else(
         place.release.ask(f"{path}/{made['id']}", token, method="DELETE")
         for part in ("api", "operator"):
             place.wait_until_all_rights_are_used(part)
+    story.wait_for_ends(names)
     for part in ("api", "operator"):
         assert place.asked(part) == place.granted(part)
 
