@@ -38,12 +38,16 @@ class Kind:
     title: str
 
 
+NAMESPACE_NOT_SERVED = Kind(
+    "namespace-not-served", 404, "This installation does not serve that namespace"
+)
 TASK_NOT_REGISTERED = Kind("task-not-registered", 404, "No worker has registered this task")
 RUN_NOT_FOUND = Kind("run-not-found", 404, "There is no such run")
 LOCK_HELD = Kind("lock-held", 409, "Another run holds this lock")
 LOCK_PAUSED = Kind("lock-paused", 409, "This lock is paused")
 LOCK_NOT_SUSPECT = Kind("lock-not-suspect", 409, "This lock is not suspect")
 RUN_NOT_SUSPECT = Kind("run-not-suspect", 409, "The worker of this run is heard of")
+TOO_MANY_REQUESTS = Kind("too-many-requests", 429, "The caller asks too often")
 QUEUE_FULL = Kind("queue-full", 429, "As many runs wait for this lock as are allowed to")
 RUN_STARTED = Kind("run-started", 409, "The run has started")
 NO_RESULT = Kind("no-result", 409, "The run ended without a result")
@@ -70,6 +74,7 @@ NOT_READY = Kind("not-ready", 503, "The service is not ready")
 
 #: The one table: what the core raises, and what a client gets.
 KINDS: Mapping[type[errors.SingletrackError], Kind] = {
+    errors.NamespaceNotServed: NAMESPACE_NOT_SERVED,
     errors.TaskNotRegistered: TASK_NOT_REGISTERED,
     errors.InvalidParameters: INVALID_PARAMETERS,
     errors.EncodeError: INVALID_PARAMETERS,

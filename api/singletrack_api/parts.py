@@ -31,9 +31,17 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = 1.0
 
+Wait = Callable[[str], int]
+"""Counts a request of a caller, and answers after how many seconds it may come; 0 is now."""
+
 MakeIntake = Callable[[AsyncLedger, Broker, CachedCatalogue, Defaults], Intake]
 
 log = structlog.get_logger()
+
+
+def never(_caller: str) -> int:
+    """A `Wait` that lets everybody ask as often as he likes."""
+    return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,8 @@ class Parts:
     waiter: RunWaiter
     access: Access | None = None
     """Whom to ask who may do what; None where everybody who reaches the door may do everything."""
+    wait: Wait = never
+    """How often a caller may ask."""
     kubernetes: bool = False
     """Runs go through TaskRuns; an operator does the upkeep and exports the runs' metrics."""
 
@@ -69,7 +79,7 @@ async def assemble(settings: Settings, api: ApiSettings) -> AsyncIterator[Parts]
         kubernetes = uses_kubernetes(api)
         reviewed = api.auth is Auth.KUBERNETES
         session = _session(api, stack) if kubernetes or reviewed else None
-        make: MakeIntake = _through_taskruns(session) if session and kubernetes else LedgerIntake
+        make = _maker(session if kubernetes else None, settings)
         access = _by_reviews(session, api) if session and reviewed else None
         intake = make(ledger, broker, catalogue, defaults_of(settings))
         prepared = _Preparation(ledger)
@@ -88,6 +98,7 @@ async def assemble(settings: Settings, api: ApiSettings) -> AsyncIterator[Parts]
             catalogue=catalogue,
             waiter=RunWaiter(ledger),
             access=access,
+            wait=_limited(api),
             kubernetes=kubernetes,
         )
 
@@ -120,12 +131,14 @@ def _session(api: ApiSettings, stack: AsyncExitStack) -> KubernetesSession:
     return session
 
 
-def _through_taskruns(session: KubernetesSession) -> MakeIntake:
-    """The intake on a cluster, still to be given its ledger."""
+def _maker(session: KubernetesSession | None, settings: Settings) -> MakeIntake:
+    """The intake, still to be given its ledger: through TaskRuns if there is a session."""
+    if session is None:
+        return LedgerIntake
     from singletrack.adapters.kubernetes.intake import KubernetesIntake
     from singletrack.adapters.kubernetes.taskruns import TaskRuns
 
-    return partial(KubernetesIntake, TaskRuns(session))
+    return partial(KubernetesIntake, TaskRuns(session, settings.served.namespaces))
 
 
 def _by_reviews(session: KubernetesSession, api: ApiSettings) -> Access:
@@ -133,6 +146,16 @@ def _by_reviews(session: KubernetesSession, api: ApiSettings) -> Access:
     from singletrack.adapters.kubernetes.access_reviews import AccessReviews
 
     return AccessReviews(session, api.auth_audience)
+
+
+def _limited(api: ApiSettings) -> Wait:
+    """How often a caller may ask."""
+    if not api.caller_requests_per_minute:
+        return never
+    # An API that knows no callers spares itself the library.
+    from singletrack_api.rates import per_minute
+
+    return per_minute(api.caller_requests_per_minute)
 
 
 class _Preparation:

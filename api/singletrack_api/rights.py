@@ -16,7 +16,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from singletrack.access import Action, Caller
-from singletrack_api.errors import FORBIDDEN, UNAUTHENTICATED, Refusal
+from singletrack_api.errors import FORBIDDEN, TOO_MANY_REQUESTS, UNAUTHENTICATED, Refusal
 from singletrack_api.parts import Parts
 
 _READ = frozenset({"get", "list"})
@@ -62,7 +62,7 @@ async def authorised(request: Request) -> Caller | None:
     """The caller, who may do this; None where nobody is asked.
 
     Raises:
-        Refusal: 401 without a good token, 403 without the right.
+        Refusal: 401 without a good token, 429 too often, 403 without the right.
         AccessUnavailable: nobody could be asked.
     """
     parts: Parts = request.app.state.parts
@@ -72,6 +72,9 @@ async def authorised(request: Request) -> Caller | None:
     if caller is None:
         raise _unauthenticated("the token is not good here: expired, or for another audience")
     structlog.contextvars.bind_contextvars(user=caller.name)
+    if seconds := parts.wait(caller.name):
+        detail = f"{caller.name} has asked too often: once more in {seconds} s"
+        raise Refusal(TOO_MANY_REQUESTS, detail, headers={"Retry-After": str(seconds)})
     action = RIGHTS.get(request.scope["route"].operation_id)
     # A queue of the broker belongs to no namespace; the short routes have one by a setting.
     short = parts.settings.run.namespace if action in (CREATE_RUN, GET_RUN, CANCEL_RUN) else ""

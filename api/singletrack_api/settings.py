@@ -45,5 +45,8 @@ class ApiSettings(BaseSettings):
     """Set by Kubernetes in every pod."""
     body_bytes: int = Field(default=256 * 1024, ge=1024)
     """The largest request body, in bytes; parameters have a smaller limit of their own."""
+    caller_requests_per_minute: int = Field(default=6000, ge=0)
+    """How many requests one caller may make in any minute, of each process; 0 for any number. It
+    needs `auth`: without it, nobody knows who a caller is."""
     drain_seconds: float = Field(default=5.0, ge=0)
     """How long requests in progress may go on after the signal to stop."""

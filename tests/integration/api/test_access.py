@@ -95,6 +95,35 @@ def ask(
     return request
 
 
+@pytest.fixture
+def ask_slow_door(
+    cluster: Cluster, valkey: RedisServer, start_api: Callable[..., Any]
+) -> Callable[[str], httpx2.Response]:
+    """One look at the runs with a token, where each caller may ask five times a minute."""
+    own = cluster.plane.service_account_kubeconfig("singletrack", "singletrack-api")
+    api = start_api(valkey.url, auth="kubernetes", kubeconfig=own, caller_requests_per_minute=5)
+
+    def look(token: str) -> httpx2.Response:
+        headers = {"Authorization": f"Bearer {token}"}
+        return api.http.get("/v1/namespaces/team-a/runs", headers=headers)
+
+    return look
+
+
+def test_whoever_asks_too_often_has_to_wait_and_nobody_else(
+    cluster: Cluster, ask_slow_door: Callable[[str], httpx2.Response]
+) -> None:
+    alice, bob = cluster.token("alice"), cluster.token("bob")
+    assert [ask_slow_door(alice).status_code for _ in range(5)] == [200] * 5
+    refused = ask_slow_door(alice)
+    assert (refused.status_code, refused.json()["code"]) == (429, "too-many-requests")
+    assert 0 < int(refused.headers["Retry-After"]) <= 60
+    assert "system:serviceaccount:team-a:alice has asked too often" in refused.json()["detail"]
+    again = cluster.token("alice")
+    assert ask_slow_door(again).status_code == 429
+    assert ask_slow_door(bob).status_code == 200
+
+
 def start(ask: Callable[..., httpx2.Response], token: str, team: str = "team-a") -> httpx2.Response:
     body = {"task": "dummy_task", "lock": {"policy": "Queue"}}
     return ask("POST", f"/v1/namespaces/{team}/runs", token, json=body)
