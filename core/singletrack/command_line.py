@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
+
+from singletrack.environment import text_of, variable_of
 
 
 def parser(
@@ -23,13 +24,8 @@ def parser(
     )
 
 
-def variable_of(name: str, about: FieldInfo) -> str:
-    """The environment variable that the field of that name is read from."""
-    return str(about.validation_alias or f"SINGLETRACK_{name.upper()}")
-
-
 def _settings(group: type[BaseSettings]) -> Iterator[str]:
     usual = group.model_construct()
     for name, about in group.model_fields.items():
         value = about.get_default(call_default_factory=True, validated_data=usual.__dict__)
-        yield f"{variable_of(name, about)}={value}"
+        yield f"{variable_of(name, about)}={text_of(value)}"

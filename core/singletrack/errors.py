@@ -7,6 +7,7 @@ SingletrackError
 │   └── LedgerRefused            the ledger's functions answered with an error of their own
 ├── BrokerUnavailable            a message could not be handed to the broker
 ├── IntakeError
+│   ├── NamespaceNotServed       nobody here looks after TaskRuns of that namespace
 │   ├── TaskNotRegistered        no worker has registered a task of that name
 │   ├── InvalidParameters        the parameters do not fit the task's signature
 │   ├── ParametersTooLarge       the parameters are above the limit
@@ -57,6 +58,10 @@ class BrokerUnavailable(SingletrackError):
 
 class IntakeError(SingletrackError):
     """A run was not accepted."""
+
+
+class NamespaceNotServed(IntakeError):
+    """Nobody here looks after TaskRuns of that namespace."""
 
 
 class TaskNotRegistered(IntakeError):

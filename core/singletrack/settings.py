@@ -5,14 +5,16 @@ Read once by a component's entry point and passed down; importing this module re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from singletrack.pods import Pod
+from singletrack.scope import Scope
 
 
 class Durability(StrEnum):
@@ -39,6 +41,33 @@ class LedgerSettings(_Group):
     """`strict` needs Redis 7.2 or Valkey 8 with the append-only file on; see `Durability`."""
     durable_wait_ms: int = 2000
     """How long `begin` waits for the disk or the replica, in milliseconds."""
+
+
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+class ScopeSettings(_Group):
+    """For whom an installation works."""
+
+    scope: Annotated[tuple[str, ...], NoDecode] = ()
+    """The namespaces whose TaskRuns are served, with commas between; empty for all of the cluster.
+    The operator and the API need no right on TaskRuns anywhere else."""
+
+    @field_validator("scope", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        names = tuple(name.strip() for name in value.split(",") if name.strip())
+        for name in names:
+            if not _NAMESPACE.fullmatch(name):
+                raise ValueError(f"SINGLETRACK_SCOPE: {name!r} is no name of a namespace")
+        return names
+
+    @property
+    def namespaces(self) -> Scope:
+        """The same, to be asked."""
+        return Scope(self.scope)
 
 
 class BrokerSettings(_Group):
@@ -145,7 +174,7 @@ class WorkerSettings(_Group):
 
 
 #: The groups that every part reads; the rest is a worker's or one part's own.
-SHARED = (LedgerSettings, BrokerSettings, LeaseSettings, RunSettings)
+SHARED = (LedgerSettings, BrokerSettings, LeaseSettings, RunSettings, ScopeSettings)
 
 
 class Settings(_Group):
@@ -156,3 +185,4 @@ class Settings(_Group):
     lease: LeaseSettings = Field(default_factory=LeaseSettings)
     run: RunSettings = Field(default_factory=RunSettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    served: ScopeSettings = Field(default_factory=ScopeSettings)

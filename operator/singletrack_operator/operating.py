@@ -69,7 +69,9 @@ class Operator:
         self._session = KubernetesSession(connection, self._observe)
         self._around = Surroundings(
             ledger=ledger,
-            taskruns=TaskRuns(self._session, field_manager="singletrack-operator"),
+            taskruns=TaskRuns(
+                self._session, platform.served.namespaces, field_manager="singletrack-operator"
+            ),
             broker=broker,
             store=Store(),
             queue=WorkQueue(),
@@ -83,7 +85,7 @@ class Operator:
         self._health = Health(self._around.queue)
         self._workers_session = KubernetesSession(connection, self._observe, most_connections=0)
         self._confirmations = Confirmations(ledger, Pods(self._workers_session))
-        self._watch = Watch(connection, self._deliver, self._observe)
+        self._watch = Watch(connection, platform.served.namespaces, self._deliver, self._observe)
         self._health.watched = lambda: self._watch.watching
         self._resync = Resync(self._around)
         self._stopped, self._missed = asyncio.Event(), asyncio.Event()

@@ -78,6 +78,8 @@ class Reconciler:
     async def look(self, uid: str) -> None:
         """Bring one TaskRun and its record into agreement, one step further."""
         record = await self._around.ledger.execute(GetRun(run_id=uid))
+        if record is not None and self._is_out_of_scope(record):
+            return  # whether its TaskRun is gone we may not ask
         over = record is not None and record.terminal and not record.provisional
         if record is not None and over and self._around.store.has_ended(uid):
             await self._acknowledge(record)
@@ -94,6 +96,10 @@ class Reconciler:
         except (Invalid, Conflict) as error:
             await self._read_again(taskrun, error)
         self._outages.clear()
+
+    def _is_out_of_scope(self, record: Run) -> bool:
+        spec = record.spec
+        return bool(spec.name) and spec.namespace not in self._around.taskruns.scope
 
     async def _fetch(self, uid: str, record: Run | None) -> TaskRun | None:
         """Read a TaskRun the watch does not (or no longer) tell of; its name is in the record."""

@@ -20,7 +20,9 @@ import structlog
 
 from singletrack.adapters.kubernetes.connection import Connection
 from singletrack.adapters.kubernetes.session import Observer, open_http
+from singletrack.adapters.kubernetes.taskruns import collections
 from singletrack.custom_resource import GROUP, PLURAL, UNFINISHED, VERSION
+from singletrack.scope import Scope
 
 log = structlog.get_logger()
 
@@ -40,18 +42,25 @@ _LOUDEST = "kopf._cogs.clients.watching"
 
 
 class Watch:
-    """One watch over all namespaces, kept running until it is stopped."""
+    """One watch over all namespaces, or one each over some, kept running until it is stopped."""
 
-    def __init__(self, connection: Connection, deliver: Deliver, observer: Observer) -> None:
+    def __init__(
+        self, connection: Connection, scope: Scope, deliver: Deliver, observer: Observer
+    ) -> None:
         self._connection = connection
+        self._scope = scope
         self._deliver = deliver
         self._observer = observer
         self._stop_kopf: Callable[[], None] = lambda: None
         self._stopping = False
-        self._listed = False
-        self.watching = False
-        """Whether all TaskRuns have been listed since the watch last began."""
+        self._seen_before: set[str] = set()
+        self._listed: set[str] = set()
         self._missed: Callable[[], None] = lambda: None
+
+    @property
+    def watching(self) -> bool:
+        """Whether all TaskRuns have been listed since the watch last began."""
+        return self._listed.issuperset(collections(self._scope))
 
     async def run(self, restarted: Callable[[], None], missed: Callable[[], None]) -> None:
         """Watch until `stop`; a failed watch starts again, after a growing pause.
@@ -67,7 +76,7 @@ class Watch:
         pauses = iter(InfiniteJitter(1.0, _LONGEST_PAUSE_SECONDS))
         while not self._stopping:
             failure = await self._run_thread()
-            self.watching = False
+            self._listed.clear()
             if self._stopping:
                 return
             restarted()
@@ -78,9 +87,11 @@ class Watch:
     def _observe(self, method: str, path: str, status: int, seconds: float) -> None:
         self._observer(method, path, status, seconds)
         if method == "GET" and status == _OK and _is_first_page(path):
-            if self._listed:
+            collection = path.partition("?")[0]
+            if collection in self._seen_before:
                 self._missed()
-            self._listed = self.watching = True
+            self._seen_before.add(collection)
+            self._listed.add(collection)
 
     def stop(self) -> None:
         """End the watch; `run` returns when it is over."""
@@ -113,7 +124,8 @@ class Watch:
         await kopf.operator(
             registry=self._registry(main),
             settings=_settings(),
-            clusterwide=True,
+            clusterwide=not self._scope.namespaces,
+            namespaces=self._scope.namespaces,
             standalone=True,
             # Kopf's own is the user's name, which in a container is often that of nobody.
             identity="singletrack",  # type: ignore[arg-type] # its type is not public

@@ -45,6 +45,7 @@ def test_the_least_that_has_to_be_said_gives_all_parts(render: Render) -> None:
         ({"redis": {}, "valkey": {"enabled": True}}, "valkey.enabled needs valkey.existingSecret"),
         ({"valkey": {"enabled": True, "existingSecret": "p"}}, "the ledger is one server"),
         ({"workers": {"Big": {}}}, "the name of a pool"),
+        ({"rbac": {"namespaces": ["shop"]}}, "Set rbac.scope=namespaces"),
         (
             {
                 "redis": {"keys": {"api": "a"}},
@@ -84,12 +85,56 @@ def test_a_worker_has_no_token_and_the_others_have_their_own(render: Render) -> 
     assert accounts["rel-singletrack-operator"] == "rel-singletrack-operator"
 
 
+@pytest.mark.parametrize("rights", ["api", "api-cluster", "operator", "operator-cluster"])
+def test_the_rights_are_those_that_are_tested(render: Render, rights: str) -> None:
+    role = named(render(), "ClusterRole", f"default-rel-singletrack-{rights}")
+    assert role["rules"] == rules_of(rights)
+
+
 @pytest.mark.parametrize("component", ["api", "operator"])
-def test_the_rights_are_those_that_are_tested(render: Render, component: str) -> None:
+def test_in_some_namespaces_the_rights_on_their_objects_are_there_and_nowhere_else(
+    render: Render, component: str
+) -> None:
+    objects = render(rbac={"scope": "namespaces", "namespaces": ["shop", "mails"]})
+    account = f"rel-singletrack-{component}"
+    granted = {
+        (binding["metadata"].get("namespace", ""), binding["roleRef"]["name"])
+        for kind in ("RoleBinding", "ClusterRoleBinding")
+        for binding in of_kind(objects, kind)
+        if [subject["name"] for subject in binding["subjects"]] == [account]
+    }
+    role = f"default-{account}"
+    own = {("default", f"{account}-workers")} if component == "operator" else set()
+    assert granted == {("shop", role), ("mails", role), ("", f"{role}-cluster")} | own
+    for found in of_kind(objects, "Role"):
+        if found["metadata"]["name"] == role:
+            assert found["rules"] == rules_of(component)
+    assert role not in {each["metadata"]["name"] for each in of_kind(objects, "ClusterRole")}
+
+
+@pytest.mark.parametrize(
+    ("rbac", "scope"),
+    [
+        ({"scope": "namespaces"}, "default"),
+        ({"scope": "namespaces", "namespaces": ["shop", "mails"]}, "shop,mails"),
+        ({}, None),
+    ],
+)
+def test_every_part_knows_which_namespaces_are_served(
+    render: Render, rbac: dict[str, Any], scope: str | None
+) -> None:
+    found = dict(pods(render(rbac=rbac)))
+    for name in ("api", "operator", "worker-default"):
+        shown = environment(found[f"rel-singletrack-{name}"])
+        assert shown.get("SINGLETRACK_SCOPE") == scope
+        assert shown.get("SINGLETRACK_NAMESPACE") == (scope and scope.partition(",")[0])
+
+
+def rules_of(rights: str) -> list[dict[str, Any]]:
+    """What the tests of the operator and the API use."""
     files = yaml.safe_load_all((ROOT / "k8s" / "operator-rbac.yaml").read_text())
-    tested = named([*files], "ClusterRole", f"singletrack-{component}")
-    role = named(render(), "ClusterRole", f"default-rel-singletrack-{component}")
-    assert role["rules"] == tested["rules"]
+    rules: list[dict[str, Any]] = named([*files], "ClusterRole", f"singletrack-{rights}")["rules"]
+    return rules
 
 
 def test_the_resource_is_the_one_that_is_generated(render: Render) -> None:

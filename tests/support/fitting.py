@@ -55,8 +55,11 @@ def _template(each: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _twice(objects: Objects) -> Found:
-    names = Counter((each["kind"], each["metadata"]["name"]) for each in objects)
-    yield from (f"{kind} {name}: is there twice" for (kind, name), n in names.items() if n > 1)
+    names = Counter(
+        (each["kind"], each["metadata"]["name"], each["metadata"].get("namespace"))
+        for each in objects
+    )
+    yield from (f"{kind} {name}: is there twice" for (kind, name, _), n in names.items() if n > 1)
 
 
 def _shape(each: Mapping[str, Any]) -> Found:

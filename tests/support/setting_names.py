@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from singletrack.command_line import variable_of
+from singletrack.environment import variable_of
 from singletrack.settings import SHARED, WorkerSettings
 from singletrack_api.settings import ApiSettings
 from singletrack_operator.settings import OperatorSettings

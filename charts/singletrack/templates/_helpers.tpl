@@ -124,6 +124,10 @@ the last being the role whose Redis user it has. */}}
   "SINGLETRACK_DURABILITY" $root.Values.settings.durability
   "SINGLETRACK_LEASE_SECONDS" ($root.Values.settings.leaseSeconds | toString)
   "SINGLETRACK_LOG_FORMAT" "json" -}}
+{{- if eq $root.Values.rbac.scope "namespaces" -}}
+{{- $scope := include "singletrack.scope" $root | fromYamlArray -}}
+{{- $plain = merge $plain (dict "SINGLETRACK_SCOPE" (join "," $scope) "SINGLETRACK_NAMESPACE" (first $scope)) -}}
+{{- end -}}
 {{- range $more := list (index . 2) $root.Values.settings.env (index . 1) -}}
 {{- $plain = merge (deepCopy $more) $plain -}}
 {{- end -}}
@@ -144,6 +148,54 @@ the last being the role whose Redis user it has. */}}
 - name: {{ $name }}
   value: {{ $value | quote }}
 {{- end }}
+{{- end -}}
+
+{{/* Where TaskRuns are served, as a list; one empty name for the whole cluster. */}}
+{{- define "singletrack.scope" -}}
+{{- if eq .Values.rbac.scope "namespaces" -}}
+{{ .Values.rbac.namespaces | default (list .Release.Namespace) | uniq | toYaml }}
+{{- else -}}
+- ""
+{{- end -}}
+{{- end -}}
+
+{{/* Grants rights of files/rbac.yaml to the account of a component, in one namespace or, if that is empty, in all:
+include "singletrack.grant" (list . "operator" "operator-workers" .Release.Namespace) */}}
+{{- define "singletrack.grant" -}}
+{{- $root := index . 0 -}}
+{{- $component := index . 1 -}}
+{{- $place := index . 3 -}}
+{{- $name := include "singletrack.component" (list $root (index . 2)) -}}
+{{- if ne $place $root.Release.Namespace -}}
+{{- $name = printf "%s-%s" $root.Release.Namespace $name | trunc 63 | trimSuffix "-" -}}
+{{- end }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ empty $place | ternary "ClusterRole" "Role" }}
+metadata:
+  name: {{ $name }}
+  {{- with $place }}
+  namespace: {{ . }}
+  {{- end }}
+  labels: {{- include "singletrack.labels" (list $root $component) | nindent 4 }}
+rules: {{- include "singletrack.rules" (list $root (index . 2)) | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ empty $place | ternary "ClusterRoleBinding" "RoleBinding" }}
+metadata:
+  name: {{ $name }}
+  {{- with $place }}
+  namespace: {{ . }}
+  {{- end }}
+  labels: {{- include "singletrack.labels" (list $root $component) | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ empty $place | ternary "ClusterRole" "Role" }}
+  name: {{ $name }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ include "singletrack.component" (list $root $component) }}
+    namespace: {{ $root.Release.Namespace }}
 {{- end -}}
 
 {{/* The rights that the tests use a component under: include "singletrack.rules" (list . "operator") */}}

@@ -90,7 +90,7 @@ async def look_at_machine(_: Target, __: Settings) -> machine.Machine:
     return await in_thread(machine.observe)
 
 
-async def look_at_cluster(target: Target, _: Settings) -> Any:
+async def look_at_cluster(target: Target, settings: Settings) -> Any:
     """The cluster of the kubeconfig that was named."""
     if target.kubeconfig is None:
         raise NotAsked("not asked for: --kubeconfig FILE")
@@ -108,7 +108,7 @@ async def look_at_cluster(target: Target, _: Settings) -> Any:
         raise _failed(problem, "Name another file with --kubeconfig, or --context") from problem
     session = KubernetesSession(connection)
     try:
-        return await Reviewer(session).review(target.operator)
+        return await Reviewer(session).review(target.operator, settings.served.namespaces)
     except SingletrackError as problem:
         raise _failed(
             problem,

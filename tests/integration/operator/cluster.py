@@ -166,10 +166,16 @@ class Cluster:
 class OperatorProcess:
     """The real operator with its own ServiceAccount's rights, as a process."""
 
-    def __init__(self, cluster: Cluster, server: RedisServer, folder: Path) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        server: RedisServer,
+        folder: Path,
+        account: str = "singletrack-operator",
+    ) -> None:
         self.key_prefix = f"t{secrets.token_hex(5)}"
         self.log_file = folder / "operator.log"
-        config = cluster.plane.service_account_kubeconfig("singletrack", "singletrack-operator")
+        config = cluster.plane.service_account_kubeconfig("singletrack", account)
         self.environment = {
             "REDIS_URL": server.url,
             "SINGLETRACK_KEY_PREFIX": self.key_prefix,

@@ -33,6 +33,7 @@ from singletrack.errors import (
     IntakeUnavailable,
     InvalidParameters,
     LockHeld,
+    NamespaceNotServed,
     ParametersTooLarge,
     RunConflict,
     RunStarted,
@@ -41,6 +42,7 @@ from singletrack.errors import (
 from singletrack.lifecycle import State
 from singletrack.policies import Decision, Policy
 from singletrack.run import Cancellation, Door
+from singletrack.scope import Scope
 
 
 @pytest.fixture
@@ -96,6 +98,20 @@ async def test_an_accepted_run_is_a_taskrun_and_a_record(
     assert record is not None
     assert (record.spec.name, record.spec.door) == (accepted.name, Door.REST)
     assert await ledger.execute(ops.LatestRun(namespace=cluster.namespace)) == accepted.run_id
+
+
+async def test_a_run_of_a_namespace_nobody_serves_is_refused_before_anything_is_created(
+    cluster: Cluster,
+    taskruns: TaskRuns,
+    ledger: AsyncRedisLedger,
+    shared_servers: SharedServers,
+) -> None:
+    taskruns.scope = Scope(("shop", "mails"))
+    intake = an_intake(taskruns, ledger, shared_servers.get(VALKEY).url)
+    for ask in (intake.submit, intake.preview):
+        with pytest.raises(NamespaceNotServed, match="is not served here, but shop, mails"):
+            await ask(a_request(cluster))
+    assert names(cluster) == []
 
 
 async def test_the_operator_takes_it_from_there(

@@ -11,12 +11,10 @@ import socket
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from pydantic_settings import BaseSettings
-
+from singletrack.environment import text_of, variable_of
 from singletrack.settings import Settings
 
 ADDRESS = "SINGLETRACK_AGENT_ADDRESS"
@@ -87,16 +85,7 @@ def remove_address(address: Path) -> None:
 def write_settings(settings: Settings) -> dict[str, str]:
     """The settings as the environment variables they are read from."""
     return {
-        _variable(group, name): _text(getattr(group, name))
+        variable_of(name, about): text_of(getattr(group, name))
         for _, group in settings
-        for name in type(group).model_fields
+        for name, about in type(group).model_fields.items()
     }
-
-
-def _variable(group: BaseSettings, name: str) -> str:
-    alias = type(group).model_fields[name].validation_alias
-    return str(alias) if alias else f"{group.model_config.get('env_prefix', '')}{name}".upper()
-
-
-def _text(value: Any) -> str:
-    return str(value.value if isinstance(value, Enum) else value)

@@ -36,6 +36,7 @@ from singletrack.errors import (
     IntakeUnavailable,
     InvalidParameters,
     LedgerError,
+    NamespaceNotServed,
     RunConflict,
 )
 from singletrack.intake import Accepted, refused
@@ -77,7 +78,9 @@ class KubernetesIntake:
 
         Raises:
             RunConflict: a TaskRun of that name asks for something else.
+            NamespaceNotServed: no operator would ever see the TaskRun.
         """
+        self._check_scope(request)
         entry, resolved = await self._resolved(request)
         await self._probe(resolved)
         taskrun = await self._create(request, resolved)
@@ -91,7 +94,11 @@ class KubernetesIntake:
         """What would become of a request; the API server looks at the TaskRun as well.
 
         See `singletrack.intake.Intake`.
+
+        Raises:
+            NamespaceNotServed: as `submit`.
         """
+        self._check_scope(request)
         entry, resolved = await self._resolved(request)
         taskrun = await self._create(request, resolved, dry_run=True)
         if taskrun.finished:
@@ -164,6 +171,14 @@ class KubernetesIntake:
         if decision is Decision.REJECT:
             holder = Holder(owner.run_id, owner.spec.name) if owner else None
             raise refused(policies.why_refused(resolved.policy, view), resolved.lock, holder)
+
+    def _check_scope(self, request: RunRequest) -> None:
+        scope = self._taskruns.scope
+        if request.namespace not in scope:
+            raise NamespaceNotServed(
+                f"namespace {request.namespace!r} is not served here, but {scope} "
+                "(SINGLETRACK_SCOPE)"
+            )
 
     async def _resolved(self, request: RunRequest) -> tuple[CatalogueEntry, RunSpec]:
         entry = await self._catalogue.find(request.task)

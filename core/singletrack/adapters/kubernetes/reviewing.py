@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from singletrack.adapters.kubernetes.errors import Forbidden, KubernetesError, NotFound
 from singletrack.adapters.kubernetes.session import KubernetesSession
 from singletrack.adapters.kubernetes.taskruns import TaskRuns
 from singletrack.custom_resource import GROUP, PLURAL, RESOURCE
+from singletrack.scope import EVERYWHERE, Scope
 
 _DEFINITION = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{RESOURCE}"
 _AUTHORIZATION = "/apis/authorization.k8s.io/v1"
@@ -18,15 +19,18 @@ _WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Right:
-    """One verb on one kind of resource, in every namespace."""
+    """One verb on one kind of resource."""
 
     verb: str
     group: str
     resource: str
     subresource: str = ""
+    namespace: str = ""
+    """Where; everywhere if empty."""
 
     def __str__(self) -> str:
-        return f"{self.verb} {self.resource}{'/' if self.subresource else ''}{self.subresource}"
+        what = f"{self.resource}{'/' if self.subresource else ''}{self.subresource}"
+        return f"{self.verb} {what}{' in ' if self.namespace else ''}{self.namespace}"
 
     def attributes(self) -> dict[str, str]:
         """As an access review wants it."""
@@ -35,17 +39,26 @@ class Right:
             "group": self.group,
             "resource": self.resource,
             "subresource": self.subresource,
+            "namespace": self.namespace,
         }
 
 
-#: What the operator needs; a test compares it with k8s/operator-rbac.yaml.
-OPERATOR_RIGHTS = (
+#: What the operator needs wherever it works; a test compares it with k8s/operator-rbac.yaml.
+SCOPED_RIGHTS = (
     *(Right(verb=verb, group=GROUP, resource=PLURAL) for verb in ("get", "list", "watch")),
     Right(verb="delete", group=GROUP, resource=PLURAL),
     Right(verb="patch", group=GROUP, resource=PLURAL, subresource="status"),
     Right(verb="create", group="events.k8s.io", resource="events"),
-    Right(verb="get", group="", resource="nodes"),
 )
+#: What it needs beside that: nodes are in no namespace.
+CLUSTER_RIGHTS = (Right(verb="get", group="", resource="nodes"),)
+
+
+def operator_rights(scope: Scope) -> list[Right]:
+    """All that an operator of this scope needs."""
+    places = scope.namespaces or ("",)
+    scoped = [replace(right, namespace=place) for place in places for right in SCOPED_RIGHTS]
+    return [*scoped, *CLUSTER_RIGHTS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +103,7 @@ class Reviewer:
     def __init__(self, session: KubernetesSession) -> None:
         self._session = session
 
-    async def review(self, operator: ServiceAccount) -> ClusterReport:
+    async def review(self, operator: ServiceAccount, scope: Scope = EVERYWHERE) -> ClusterReport:
         """One look.
 
         Raises:
@@ -103,7 +116,7 @@ class Reviewer:
         missing: list[Right] = []
         unknown = ""
         try:
-            for right in OPERATOR_RIGHTS:
+            for right in operator_rights(scope):
                 if not await self._may(right, reviewed):
                     missing.append(right)
         except Forbidden as refused:

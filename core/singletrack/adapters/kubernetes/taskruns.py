@@ -13,15 +13,23 @@ from singletrack.adapters.kubernetes.errors import Conflict, NotFound
 from singletrack.adapters.kubernetes.session import JSON_PATCH, KubernetesSession
 from singletrack.custom_resource import API_VERSION, PLURAL
 from singletrack.custom_resource.manifest import TaskRun, read
+from singletrack.scope import EVERYWHERE, Scope
 
 BASE = f"/apis/{API_VERSION}"
 PAGE = 500
 
 
 class TaskRuns:
-    """The TaskRuns of one cluster."""
+    """The TaskRuns of one cluster, or of some of its namespaces."""
 
-    def __init__(self, session: KubernetesSession, *, field_manager: str = "singletrack") -> None:
+    def __init__(
+        self,
+        session: KubernetesSession,
+        scope: Scope = EVERYWHERE,
+        *,
+        field_manager: str = "singletrack",
+    ) -> None:
+        self.scope = scope
         self._session = session
         self._manager = field_manager
 
@@ -44,13 +52,17 @@ class TaskRuns:
             return None
         return found if found.uid == uid else None
 
-    async def select(self, selector: str = "", namespace: str = "") -> AsyncIterator[TaskRun]:
-        """All TaskRuns a field selector selects, page by page.
+    async def select(self, selector: str = "") -> AsyncIterator[TaskRun]:
+        """All TaskRuns of the scope that a field selector selects, page by page.
 
         Raises:
             Expired: it took so long that the rest cannot be had; what came before is true.
         """
-        path = _path(namespace) if namespace else f"{BASE}/{PLURAL}"
+        for path in collections(self.scope):
+            async for taskrun in self._list(path, selector):
+                yield taskrun
+
+    async def _list(self, path: str, selector: str) -> AsyncIterator[TaskRun]:
         params = {"limit": str(PAGE)} | ({"fieldSelector": selector} if selector else {})
         while True:
             page = await self._session.request("GET", path, params=params)
@@ -134,6 +146,11 @@ class TaskRuns:
 
     def _writing(self) -> dict[str, str]:
         return {"fieldManager": self._manager, "fieldValidation": "Strict"}
+
+
+def collections(scope: Scope) -> list[str]:
+    """The paths that hold all TaskRuns of a scope."""
+    return [_path(namespace) for namespace in scope.namespaces] or [f"{BASE}/{PLURAL}"]
 
 
 def _path(namespace: str, name: str = "") -> str:

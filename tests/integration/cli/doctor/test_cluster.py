@@ -14,8 +14,9 @@ import yaml
 from integration.cli.doctor.planting import Patient, only
 from integration.cli.up_process import ROOT, StartUp, command_environ
 
-from singletrack.adapters.kubernetes.reviewing import OPERATOR_RIGHTS
+from singletrack.adapters.kubernetes.reviewing import operator_rights
 from singletrack.findings import Finding, Severity
+from singletrack.scope import EVERYWHERE
 from singletrack_cli.controlplane import Binaries, ControlPlane
 from singletrack_cli.doctor.facts import Target
 
@@ -133,13 +134,15 @@ async def test_a_context_that_is_not_there(patient: Patient, cluster: Furnished)
 
 
 def test_what_is_reviewed_is_what_the_manifest_grants() -> None:
-    [role] = (
+    roles = [
         each
         for each in yaml.safe_load_all(RIGHTS.read_text())
-        if each["kind"] == "ClusterRole" and each["metadata"]["name"] == "singletrack-operator"
-    )
+        if each["kind"] == "ClusterRole"
+        and each["metadata"]["name"] in ("singletrack-operator", "singletrack-operator-cluster")
+    ]
     granted = {
         (verb, group, resource)
+        for role in roles
         for rule in role["rules"]
         for verb in rule["verbs"]
         for group in rule["apiGroups"]
@@ -147,7 +150,7 @@ def test_what_is_reviewed_is_what_the_manifest_grants() -> None:
     }
     assert granted == {
         (right.verb, right.group, "/".join(filter(None, (right.resource, right.subresource))))
-        for right in OPERATOR_RIGHTS
+        for right in operator_rights(EVERYWHERE)
     }
 
 

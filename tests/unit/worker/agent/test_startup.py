@@ -13,6 +13,7 @@ from singletrack.settings import (
     LeaseSettings,
     LedgerSettings,
     RunSettings,
+    ScopeSettings,
     Settings,
 )
 from singletrack_worker.agent import startup
@@ -27,6 +28,7 @@ SETTINGS = Settings(
     broker=BrokerSettings(broker_url="amqp://b"),
     lease=LeaseSettings(lease_seconds=3.5, renew_seconds=0.5, fence_seconds=1.0),
     run=RunSettings(cancel_grace_seconds=1.5),
+    served=ScopeSettings(scope=("shop", "mails")),
 )
 
 
