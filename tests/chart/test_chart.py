@@ -91,6 +91,20 @@ def test_the_rights_are_those_that_are_tested(render: Render, rights: str) -> No
     assert role["rules"] == rules_of(rights)
 
 
+def test_helms_own_test_reaches_the_api_and_asks_where_runs_are_served(render: Render) -> None:
+    peers = [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]
+    rbac = {"scope": "namespaces", "namespaces": ["shop"]}
+    objects = render(networkPolicy={"enabled": True, "apiFrom": peers}, rbac=rbac)
+    [pod] = of_kind(objects, "Pod")
+    [rule] = named(objects, "NetworkPolicy", "rel-singletrack-api")["spec"]["ingress"]
+    assert rule["from"][:-1] == peers
+    assert (
+        rule["from"][-1]["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    )
+    assert environment(pod["spec"])["NAMESPACE"] == "shop"
+    assert named(objects, "RoleBinding", "rel-singletrack-test")["metadata"]["namespace"] == "shop"
+
+
 @pytest.mark.parametrize("component", ["api", "operator"])
 def test_in_some_namespaces_the_rights_on_their_objects_are_there_and_nowhere_else(
     render: Render, component: str

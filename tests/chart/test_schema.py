@@ -15,8 +15,8 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 
 #: What is Kubernetes' own, and may hold whatever Kubernetes knows; and Helm's own.
 OPEN = frozenset(
-    {"affinity", "apiFrom", "envFrom", "extraObjects", "global", "selector", "tolerations"}
-    | {"topologySpreadConstraints", "volumes", "volumeMounts"}
+    {"affinity", "apiFrom", "envFrom", "extraObjects", "global", "params", "selector"}
+    | {"tolerations", "topologySpreadConstraints", "volumes", "volumeMounts"}
 )
 
 
