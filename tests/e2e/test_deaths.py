@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -51,7 +52,7 @@ def test_a_worker_that_is_deleted_by_force_takes_its_run_with_it(
     story.wait_for_ends(names)
     story.judge()
     assert [story.phase(name) for name in names] == ["Lost", "Succeeded", "Succeeded"]
-    assert _reasons(story, names, "Lost") == {"WorkerLost"}
+    assert _told(place, names, "Lost") == {"WorkerLost"}
 
 
 def test_a_task_that_takes_more_memory_than_its_pod_may_is_told_so(
@@ -61,7 +62,7 @@ def test_a_task_that_takes_more_memory_than_its_pod_may_is_told_so(
     story.wait_for_ends(names)
     story.judge()
     assert [story.phase(name) for name in names] == ["Lost", "Succeeded"]
-    assert _reasons(story, names, "Lost") == {"OOMKilled"}
+    assert _told(place, names, "Lost") == {"OOMKilled"}
 
 
 def test_a_container_whose_shim_dies_takes_its_run_with_it(place: Place, story: Story) -> None:
@@ -71,6 +72,7 @@ def test_a_container_whose_shim_dies_takes_its_run_with_it(place: Place, story: 
     story.wait_for_ends(names)
     story.judge()
     assert sorted(map(story.phase, names)) == ["Lost", "Succeeded", "Succeeded"]
+    assert _told(place, names, "Lost") == {"WorkerLost"}
 
 
 def end_kubelet(place: Place) -> None:
@@ -153,16 +155,24 @@ def test_each_part_asks_the_cluster_for_all_it_may_and_for_nothing_else(
         assert place.asked(part) == place.granted(part)
 
 
-def _reasons(story: Story, names: list[str], phase: str) -> set[str]:
-    """Why those that ended so did, as their TaskRuns say and `kubectl wait` sees."""
-    shown = story.taskruns()
-    return {
-        condition["reason"]
-        for name in names
-        if shown[name]["status"]["phase"] == phase
-        for condition in shown[name]["status"]["conditions"]
+def _told(place: Place, names: list[str], phase: str) -> set[str]:
+    """Why those that ended so did, as their TaskRuns and their events say, in the same words."""
+    found = json.loads(place.kubectl("get", "taskruns.singletrack.dev", "--output=json"))["items"]
+    said = {
+        (each["metadata"]["uid"], condition["reason"])
+        for each in found
+        if each["metadata"]["name"] in names and each["status"]["phase"] == phase
+        for condition in each["status"]["conditions"]
         if condition["type"] == "Succeeded"
     }
+
+    def told() -> bool:
+        words = ("get", "events.events.k8s.io", "--output=json")
+        events = json.loads(place.kubectl(*words))["items"]
+        return said <= {(event["regarding"].get("uid"), event["reason"]) for event in events}
+
+    wait_until(told, 30, "an event of each end")
+    return {reason for _, reason in said}
 
 
 def _component(place: Place, program: str, number: signal.Signals) -> int:

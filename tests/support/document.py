@@ -13,6 +13,7 @@ A fenced block's first word says what it is, the rest of the line how to run it:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -88,7 +89,9 @@ class Reader:
     def follow(self, block: Block) -> None:
         """Do what a block says and compare."""
         if "file" in block.options:
-            (self.folder / block.options["file"]).write_text(block.text)
+            file = self.folder / block.options["file"]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block.text)
         elif block.kind == "pycon":
             self._doctest(block)
         elif "background" in block.options:
@@ -177,7 +180,8 @@ def _matches(wanted: str, got: str) -> bool:
 
 def _stop(process: subprocess.Popen[Any]) -> None:
     """Ctrl-C; the processes of the page end by themselves then, or are ended."""
-    os.killpg(process.pid, signal.SIGINT)
+    with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+        os.killpg(process.pid, signal.SIGINT)
     try:
         process.wait(20)
     except subprocess.TimeoutExpired:

@@ -42,7 +42,7 @@ class Builder:
         name = f"{REGISTRY}{OWN_TASKS}:{tag}"
         worker = ("--build-arg", f"WORKER={REGISTRY}singletrack-worker:{tag}")
         folder = ROOT / "k8s" / "examples" / "own-tasks"
-        _buildah("build", *_HOW, *_trust(), *worker, "--tag", name, str(folder))
+        _buildah("build", *HOW, *trust(), *worker, "--tag", name, str(folder))
         return self._archive(name)
 
     def valkey(self) -> Path:
@@ -54,13 +54,13 @@ class Builder:
         server.chmod(0o755)
         self._pull_base()
         (context / "Dockerfile").write_text(_VALKEY.format(base=self.base.base_name))
-        _buildah("build", *_HOW, "--tag", VALKEY, str(context))
+        _buildah("build", *HOW, "--tag", VALKEY, str(context))
         return self._archive(VALKEY)
 
     def _build(self, part: str, name: str) -> Path:
         self._pull_base()
         base = ("--build-arg", f"BASE={self.base.base_name}")
-        _buildah("build", *_HOW, *_trust(), *base, "--target", part, "--tag", name, str(ROOT))
+        _buildah("build", *HOW, *trust(), *base, "--target", part, "--tag", name, str(ROOT))
         return self._archive(name)
 
     def _pull_base(self) -> None:
@@ -75,7 +75,8 @@ class Builder:
         return archive
 
 
-def _trust() -> tuple[str, ...]:
+def trust() -> tuple[str, ...]:
+    """Options for a build that fetches from behind the machine's own authorities."""
     if not _CERTIFICATES.exists():
         return ()
     return (f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro",)
@@ -83,16 +84,19 @@ def _trust() -> tuple[str, ...]:
 
 def retagged(tag: str, other: str, folder: Path) -> list[Path]:
     """An archive of each part under another tag, as if it had been built anew."""
-    archives = []
-    for part in PARTS:
-        name = f"{REGISTRY}singletrack-{part}"
-        archive = folder / f"{part}.tar"
-        _buildah("push", f"{name}:{tag}", f"oci-archive:{archive}:{name}:{other}")
-        archives.append(archive)
-    return archives
+    names = (f"{REGISTRY}singletrack-{part}" for part in PARTS)
+    return [renamed(f"{name}:{tag}", f"{name}:{other}", folder) for name in names]
 
 
-_HOW = ("--isolation=chroot", "--network=host", "--layers")
+def renamed(name: str, other: str, folder: Path) -> Path:
+    """An archive of an image under another name."""
+    archive = folder / f"{other.replace('/', '-').replace(':', '-')}.tar"
+    _buildah("push", name, f"oci-archive:{archive}:{other}")
+    return archive
+
+
+#: How an image is built from a Dockerfile; what else has to be said is `trust()`.
+HOW = ("--isolation=chroot", "--network=host", "--layers")
 
 
 def _buildah(*words: str, check: bool = True) -> str:
