@@ -37,7 +37,7 @@ e2e: install ## Run the tests on a real cluster of one node (needs root; the fir
 	$(PYTHON) -m pytest tests/e2e -m "e2e and not long" $(ARGS)
 
 .PHONY: e2e-long
-e2e-long: install ## On such a cluster: upgrades and the death of every part, in mid-run (needs root)
+e2e-long: install ## On such a cluster: upgrades, deaths of each part, the how-tos (needs root)
 	cd tests && ../$(PYTHON) -m support.cluster build
 	$(PYTHON) -m pytest tests/e2e -m "e2e and long" $(ARGS)
 

@@ -13,6 +13,7 @@ from typing import Any
 from e2e.releases import PLACE, Release, installed, make_place, own_valkey, room
 from support.cluster import processes
 from support.cluster.running import Cluster
+from support.platform_images import ROOT
 from support.waiting import wait_until
 
 LEASE_SECONDS = 5
@@ -155,14 +156,14 @@ class Place:
 
 
 @contextmanager
-def standing(cluster: Cluster, folder: Path) -> Iterator[Place]:
-    """The chart, as long as the block lasts, on a Valkey of its own."""
+def standing(cluster: Cluster, folder: Path, checkout: Path = ROOT, **more: Any) -> Iterator[Place]:
+    """The chart of a checkout, as long as the block lasts, on a Valkey of its own."""
     release, password = make_place(cluster), os.urandom(12).hex()
     objects = json.dumps(_OBJECTS)
     with own_valkey(release, "standing", password) as values, room(release, "task-log", "task-log"):
         release.kubectl("create", "--filename=-", stdin=objects)
         values |= {"settings": {"leaseSeconds": LEASE_SECONDS}, "workers": {"default": _POOL}}
-        with installed(release, folder, values):
+        with installed(release, folder, values | more, checkout):
             yield Place(release, password)
         release.kubectl("delete", "--filename=-", "--ignore-not-found", stdin=objects)
 

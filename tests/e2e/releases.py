@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from support.cluster.running import Cluster
-from support.helm import CHART
-from support.platform_images import REGISTRY, VALKEY
+from support.platform_images import REGISTRY, ROOT, VALKEY
 
 PLACE = "tasks"
 TAG = "test"
@@ -127,11 +126,14 @@ def own_valkey(release: Release, name: str, password: str) -> Iterator[dict[str,
 
 
 @contextmanager
-def installed(release: Release, folder: Path, values: Mapping[str, Any]) -> Iterator[None]:
-    """The chart, as long as the block lasts."""
+def installed(
+    release: Release, folder: Path, values: Mapping[str, Any], checkout: Path = ROOT
+) -> Iterator[None]:
+    """The chart of a checkout, as long as the block lasts."""
     file = folder / "values.json"
     file.write_text(json.dumps({**IMAGES, **values}))
-    release.helm("install", "it", str(CHART), f"--values={file}", "--wait", "--timeout=180s")
+    chart = checkout / "charts" / "singletrack"
+    release.helm("install", "it", str(chart), f"--values={file}", "--wait", "--timeout=180s")
     try:
         yield
     finally:

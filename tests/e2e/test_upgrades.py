@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from e2e.in_flight import land, put_in_flight
 from e2e.places import Place, standing
 from e2e.releases import TAG
 from support.cluster.running import Cluster
@@ -19,7 +20,6 @@ from support.platform_images import retagged
 from support.taskrun_story import Story
 
 ROUNDS = int(os.environ.get("UPGRADES", "1"))
-SHORT, LONG, LOCKS = 200, 5, 20
 OTHER_TAG = "other"
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(300 + 300 * ROUNDS)]
@@ -39,24 +39,11 @@ def place(
 def test_an_upgrade_in_mid_run_loses_and_doubles_nothing(place: Place, tmp_path: Path) -> None:
     story = Story(place)
     for number in range(ROUNDS):
-        long = story.create(*[_long(number, index) for index in range(LONG)])
-        short = story.create(*[_short(number, index) for index in range(SHORT)])
-        story.running(long)
+        names = put_in_flight(story, number)
         _upgrade(place, tmp_path, number)
-        story.wait_for_ends(long + short, 240)
-        assert {story.phase(name) for name in long + short} == {"Succeeded"}
+        land(story, names)
     story.judge()
     story.ledger.close()
-
-
-def _long(number: int, index: int) -> dict[str, object]:
-    lock = f"long-{number}-{index}"
-    return {"task": "count_to", "params": {"to": 150, "name": lock}, "lock": {"policy": "Queue"}}
-
-
-def _short(number: int, index: int) -> dict[str, object]:
-    lock = f"short-{number}-{index % LOCKS}"
-    return {"task": "count_to", "params": {"to": 1, "name": lock}, "lock": {"policy": "Queue"}}
 
 
 def _upgrade(place: Place, folder: Path, number: int) -> None:

@@ -32,6 +32,8 @@ class Builder:
 
     base: Images
     folder: Path
+    source: Path = ROOT
+    """The checkout to build from."""
 
     def platform(self, tag: str) -> list[Path]:
         """An archive for each part."""
@@ -41,7 +43,7 @@ class Builder:
         """That of a task author, on top of the worker's."""
         name = f"{REGISTRY}{OWN_TASKS}:{tag}"
         worker = ("--build-arg", f"WORKER={REGISTRY}singletrack-worker:{tag}")
-        folder = ROOT / "k8s" / "examples" / "own-tasks"
+        folder = self.source / "k8s" / "examples" / "own-tasks"
         _buildah("build", *HOW, *trust(), *worker, "--tag", name, str(folder))
         return self._archive(name)
 
@@ -60,7 +62,7 @@ class Builder:
     def _build(self, part: str, name: str) -> Path:
         self._pull_base()
         base = ("--build-arg", f"BASE={self.base.base_name}")
-        _buildah("build", *HOW, *trust(), *base, "--target", part, "--tag", name, str(ROOT))
+        _buildah("build", *HOW, *trust(), *base, "--target", part, "--tag", name, str(self.source))
         return self._archive(name)
 
     def _pull_base(self) -> None:
