@@ -33,6 +33,7 @@ from e2e.places import Place, standing  # noqa: E402
 from support.cluster import starting  # noqa: E402
 from support.cluster.kit import Kit  # noqa: E402
 from support.cluster.layout import NUMBERS, Layout  # noqa: E402
+from support.taskruns import wish  # noqa: E402
 
 from singletrack_cli.controlplane.build_progress import BuildProgress  # noqa: E402
 
@@ -138,12 +139,7 @@ def latencies_of(place: Place, runs: int, measured: Measured) -> None:
 
 def create(place: Place, number: int) -> tuple[float, str]:
     params = {"to": 2, "name": f"n{number}", "seconds": 0.1}
-    manifest = {
-        "apiVersion": "singletrack.dev/v1alpha1",
-        "kind": "TaskRun",
-        "metadata": {"generateName": "latency-"},
-        "spec": {"task": "count_to", "params": params},
-    }
+    manifest = wish({"task": "count_to", "params": params}, "latency-")
     before = time.monotonic()
     client = place.release.cluster.client
     made = client.request("POST", PATH.format(place.namespace), manifest)

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from singletrack.errors import RunNotFound
 from singletrack.operations import GetRun
 from singletrack.run import Run
+from singletrack.scope import DNS_LABEL
 from singletrack_api.errors import FOREIGN_ORIGIN, NOT_JSON, Refusal
-from singletrack_api.fields import DNS_LABEL
 from singletrack_api.parts import Parts
 
 LONGEST_WAIT_SECONDS = 60.0

@@ -12,8 +12,6 @@ from singletrack.run import LONGEST_SECONDS
 
 MAX_DEPTH = 32
 
-DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-
 
 def _check_json(value: Any) -> Any:
     """Refuse what is too deep to be handled safely, or has no form in UTF-8."""

@@ -150,7 +150,7 @@ def _by_reviews(session: KubernetesSession, api: ApiSettings) -> Access:
 
 def _limited(api: ApiSettings) -> Wait:
     """How often a caller may ask."""
-    if not api.caller_requests_per_minute:
+    if api.auth is Auth.OFF or not api.caller_requests_per_minute:
         return never
     # An API that knows no callers spares itself the library.
     from singletrack_api.rates import per_minute

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+"""What a namespace may be called."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from singletrack.pods import Pod
-from singletrack.scope import Scope
+from singletrack.scope import DNS_LABEL, Scope
 
 
 class Durability(StrEnum):
@@ -43,9 +43,6 @@ class LedgerSettings(_Group):
     """How long `begin` waits for the disk or the replica, in milliseconds."""
 
 
-_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-
-
 class ScopeSettings(_Group):
     """For whom an installation works."""
 
@@ -60,7 +57,7 @@ class ScopeSettings(_Group):
             return value
         names = tuple(name.strip() for name in value.split(",") if name.strip())
         for name in names:
-            if not _NAMESPACE.fullmatch(name):
+            if not re.fullmatch(DNS_LABEL, name):
                 raise ValueError(f"SINGLETRACK_SCOPE: {name!r} is no name of a namespace")
         return names
 

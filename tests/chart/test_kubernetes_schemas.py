@@ -9,10 +9,9 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from support.helm import CHART, Helm
+from support.helm import VALUES_FILES, Helm
 from support.rendered import Objects, named
 
-FILES = sorted((CHART / "ci").glob("*.yaml"))
 MINORS = ("1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
 #: Kinds that others define: no schema of Kubernetes knows them.
 FOREIGN = ("keda.sh/", "monitoring.coreos.com/")
@@ -31,7 +30,7 @@ def refusals(objects: Objects, minor: str) -> list[str]:
 
 
 @pytest.mark.parametrize("minor", MINORS)
-@pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
+@pytest.mark.parametrize("file", VALUES_FILES, ids=[file.stem for file in VALUES_FILES])
 def test_every_minor_takes_what_each_file_gives(helm: Helm, file: Path, minor: str) -> None:
     values: dict[str, Any] = yaml.safe_load(file.read_text())
     assert refusals(helm.render(**values), minor) == []

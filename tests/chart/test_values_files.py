@@ -10,10 +10,8 @@ import pytest
 import yaml
 from support import helm as helms
 from support.fitting import complaints
-from support.helm import CHART, Helm, HelmError
+from support.helm import CHART, VALUES_FILES, Helm, HelmError
 from support.rendered import Objects, named
-
-FILES = sorted((CHART / "ci").glob("*.yaml"))
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -48,7 +46,7 @@ def outcome(values: dict[str, Any]) -> Objects | None:
         return None
 
 
-@pytest.fixture(params=FILES, ids=[file.stem for file in FILES])
+@pytest.fixture(params=VALUES_FILES, ids=[file.stem for file in VALUES_FILES])
 def file(request: pytest.FixtureRequest) -> Path:
     return request.param
 
@@ -65,7 +63,7 @@ def test_what_each_file_gives_fits_kubernetes_and_one_another(helm: Helm, file: 
 @pytest.fixture(scope="module")
 def given() -> list[tuple[dict[str, Any], Objects | None]]:
     """The values of each file, and what the chart gives under them."""
-    return [(values, outcome(values)) for values in map(read, FILES)]
+    return [(values, outcome(values)) for values in map(read, VALUES_FILES)]
 
 
 @pytest.mark.parametrize("leaf", [*leaves(read(CHART / "values.yaml"))], ids=".".join)

@@ -15,6 +15,8 @@ from typing import Any
 
 from support.cluster.running import Cluster
 from support.platform_images import REGISTRY, ROOT, VALKEY
+from support.taskruns import wish
+from support.waiting import wait_until
 
 PLACE = "tasks"
 TAG = "test"
@@ -35,14 +37,8 @@ class Release:
 
     def create(self, **spec: Any) -> str:
         """A TaskRun; answers its name."""
-        manifest = {
-            "apiVersion": "singletrack.dev/v1alpha1",
-            "kind": "TaskRun",
-            "metadata": {"generateName": "run-"},
-            "spec": spec,
-        }
         words = ("create", "--filename=-", "--output=jsonpath={.metadata.name}")
-        return self.kubectl(*words, stdin=json.dumps(manifest))
+        return self.kubectl(*words, stdin=json.dumps(wish(spec)))
 
     def finished(self, name: str) -> dict[str, Any]:
         """The status of a TaskRun at its end."""
@@ -50,6 +46,17 @@ class Release:
         found = json.loads(self.kubectl("get", f"strun/{name}", "--output=json"))
         status: dict[str, Any] = found["status"]
         return status
+
+    def token(self, name: str, role: str) -> str:
+        """Of a ServiceAccount that has this role of the cluster in the namespace."""
+        if not self.kubectl("get", f"serviceaccount/{name}", "--ignore-not-found"):
+            self.kubectl("create", "serviceaccount", name)
+            bound = (f"--clusterrole={role}", f"--serviceaccount={PLACE}:{name}")
+            self.kubectl("create", "rolebinding", name, *bound)
+        token = self.kubectl("create", "token", name, "--audience=singletrack").strip()
+        path = f"/v1/namespaces/{PLACE}/runs"
+        wait_until(lambda: self.ask(path, token)[0] == 200, 30, "the right to count")
+        return token
 
     def ask(
         self,
@@ -138,3 +145,14 @@ def installed(
         yield
     finally:
         release.helm("uninstall", "it", "--wait")
+
+
+@contextmanager
+def with_own_valkey(cluster: Cluster, name: str, folder: Path, **more: Any) -> Iterator[Release]:
+    """The chart on a Valkey of its own, as long as the block lasts."""
+    release = make_place(cluster)
+    with (
+        own_valkey(release, name, os.urandom(12).hex()) as values,
+        installed(release, folder, values | more),
+    ):
+        yield release

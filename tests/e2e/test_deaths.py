@@ -52,7 +52,7 @@ def test_a_worker_that_is_deleted_by_force_takes_its_run_with_it(
     story.wait_for_ends(names)
     story.judge()
     assert [story.phase(name) for name in names] == ["Lost", "Succeeded", "Succeeded"]
-    assert _told(place, names, "Lost") == {"WorkerLost"}
+    assert _told(story, names, "Lost") == {"WorkerLost"}
 
 
 def test_a_task_that_takes_more_memory_than_its_pod_may_is_told_so(
@@ -62,7 +62,7 @@ def test_a_task_that_takes_more_memory_than_its_pod_may_is_told_so(
     story.wait_for_ends(names)
     story.judge()
     assert [story.phase(name) for name in names] == ["Lost", "Succeeded"]
-    assert _told(place, names, "Lost") == {"OOMKilled"}
+    assert _told(story, names, "Lost") == {"OOMKilled"}
 
 
 def test_a_container_whose_shim_dies_takes_its_run_with_it(place: Place, story: Story) -> None:
@@ -72,7 +72,7 @@ def test_a_container_whose_shim_dies_takes_its_run_with_it(place: Place, story: 
     story.wait_for_ends(names)
     story.judge()
     assert sorted(map(story.phase, names)) == ["Lost", "Succeeded", "Succeeded"]
-    assert _told(place, names, "Lost") == {"WorkerLost"}
+    assert _told(story, names, "Lost") == {"WorkerLost"}
 
 
 def end_kubelet(place: Place) -> None:
@@ -155,20 +155,20 @@ def test_each_part_asks_the_cluster_for_all_it_may_and_for_nothing_else(
         assert place.asked(part) == place.granted(part)
 
 
-def _told(place: Place, names: list[str], phase: str) -> set[str]:
+def _told(story: Story, names: list[str], phase: str) -> set[str]:
     """Why those that ended so did, as their TaskRuns and their events say, in the same words."""
-    found = json.loads(place.kubectl("get", "taskruns.singletrack.dev", "--output=json"))["items"]
+    shown = story.taskruns()
     said = {
         (each["metadata"]["uid"], condition["reason"])
-        for each in found
-        if each["metadata"]["name"] in names and each["status"]["phase"] == phase
+        for each in map(shown.__getitem__, names)
+        if each["status"]["phase"] == phase
         for condition in each["status"]["conditions"]
         if condition["type"] == "Succeeded"
     }
 
     def told() -> bool:
         words = ("get", "events.events.k8s.io", "--output=json")
-        events = json.loads(place.kubectl(*words))["items"]
+        events = json.loads(story.platform.kubectl(*words))["items"]
         return said <= {(event["regarding"].get("uid"), event["reason"]) for event in events}
 
     wait_until(told, 30, "an event of each end")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Iterator
 
 import pytest
-from e2e.releases import PLACE, Release, installed, make_place, own_valkey
+from e2e.releases import PLACE, Release, with_own_valkey
 from support.cluster.errors import ClusterError
 from support.cluster.running import Cluster
 from support.platform_images import OWN_TASKS
@@ -25,11 +24,8 @@ POOLS = {"acme": {"image": OWN_TASKS, "queues": ["acme"], "concurrency": 1}}
 def release(
     cluster: Cluster, images: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Release]:
-    release = make_place(cluster)
-    with (
-        own_valkey(release, "ledger-password", os.urandom(12).hex()) as values,
-        installed(release, tmp_path_factory.mktemp("values"), values | {"workers": POOLS}),
-    ):
+    folder = tmp_path_factory.mktemp("values")
+    with with_own_valkey(cluster, "ledger-password", folder, workers=POOLS) as release:
         yield release
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from e2e.releases import PLACE, Release, installed, make_place, own_valkey
+from e2e.releases import PLACE, Release, with_own_valkey
 from support.cluster.errors import ClusterError
 from support.cluster.running import Cluster
 from support.platform_images import ROOT
+from support.taskruns import wish
 from support.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -52,19 +52,15 @@ class Neighbours:
     def __init__(self, release: Release) -> None:
         self.release = release
         self.kubectl = release.cluster.kubectl
-        release.kubectl("create", "serviceaccount", "admin")
-        admin = ("--clusterrole=admin", f"--serviceaccount={PLACE}:admin")
-        release.kubectl("create", "rolebinding", "admin", *admin)
-        self.token = release.kubectl("create", "token", "admin", "--audience=singletrack").strip()
+        self.token = release.token("admin", "admin")
         self.kubectl("create", "namespace", OTHER)
         created = self.kubectl(
             *(f"--namespace={OTHER}", "create", "--filename=-", "--output=json"),
-            stdin=_taskrun(SLOW),
+            stdin=json.dumps(wish(SLOW)),
         )
         self.name = json.loads(created)["metadata"]["name"]
         self.id = json.loads(created)["metadata"]["uid"]
         wait_until(lambda: self.status()["phase"] == "Running", 60, "their run to execute")
-        wait_until(lambda: self.ask("GET", f"/v1/namespaces/{PLACE}/runs") == 200, 30, "the right")
 
     def status(self) -> dict[str, Any]:
         words = (f"--namespace={OTHER}", "get", f"strun/{self.name}", "--output=json")
@@ -78,11 +74,8 @@ class Neighbours:
 def neighbours(
     cluster: Cluster, images: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Neighbours]:
-    release = make_place(cluster)
-    with (
-        own_valkey(release, "neighbours-ledger", os.urandom(12).hex()) as values,
-        installed(release, tmp_path_factory.mktemp("values"), values),
-    ):
+    folder = tmp_path_factory.mktemp("values")
+    with with_own_valkey(cluster, "neighbours-ledger", folder) as release:
         yield Neighbours(release)
         cluster.kubectl(f"--namespace={OTHER}", "delete", "taskruns.singletrack.dev", "--all")
     release.kubectl("delete", "serviceaccount/admin", "rolebinding/admin")
@@ -125,7 +118,7 @@ def test_kubectl_is_refused_there(neighbours: Neighbours, words: tuple[str, ...]
     with pytest.raises(ClusterError, match="Forbidden"):
         neighbours.kubectl(
             *(f"--namespace={OTHER}", f"--as={USER}", *command),
-            stdin=_taskrun({"task": "dummy_task"}) if words[0] == "create" else "",
+            stdin=json.dumps(wish({"task": "dummy_task"})) if words[0] == "create" else "",
         )
 
 
@@ -143,14 +136,3 @@ def _their_run_goes_on(neighbours: Neighbours) -> Iterator[None]:
     yield
     status = neighbours.status()
     assert (status["phase"], status["attempt"]) == ("Running", 1)
-
-
-def _taskrun(spec: dict[str, Any]) -> str:
-    return json.dumps(
-        {
-            "apiVersion": "singletrack.dev/v1alpha1",
-            "kind": "TaskRun",
-            "metadata": {"generateName": "run-"},
-            "spec": spec,
-        }
-    )

@@ -24,6 +24,8 @@ from typing import Any
 import yaml
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "singletrack"
+#: Values as one would write them.
+VALUES_FILES = sorted((CHART / "ci").glob("*.yaml"))
 
 #: By the major version of the Helm that it holds.
 WHEELS = {

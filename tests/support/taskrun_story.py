@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from support.local_platform import BOUND_SECONDS
+from support.taskruns import wish
 from support.waiting import wait_until
 
 from singletrack import operations as ops
@@ -53,15 +54,7 @@ class Story:
     def create(self, *specs: dict[str, Any]) -> list[str]:
         """TaskRuns with these specifications, else a few that all want one lock."""
         usual = {"task": "count_to", "params": {"to": 20, "name": "kill"}}
-        items = [
-            {
-                "apiVersion": "singletrack.dev/v1alpha1",
-                "kind": "TaskRun",
-                "metadata": {"generateName": "story-"},
-                "spec": spec,
-            }
-            for spec in specs or [usual] * RUNS
-        ]
+        items = [wish(spec, "story-") for spec in specs or [usual] * RUNS]
         given = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
         created = self.platform.kubectl("create", "-o", "name", "-f", "-", stdin=given)
         names = [line.strip().rpartition("/")[2] for line in created.splitlines()]

@@ -18,6 +18,12 @@ NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
 _NEVER_STARTED = NOT_STARTED | {State.REJECTED, State.SKIPPED, State.JOINED}
 
 
+def wish(spec: Mapping[str, Any], prefix: str = "run-", name: str = "") -> dict[str, Any]:
+    """The manifest of a TaskRun to create; without a name the server makes one up."""
+    metadata = {"name": name} if name else {"generateName": prefix}
+    return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": {**spec}}
+
+
 def a_run(state: State, **fields: Any) -> Run:
     """A record in that state."""
     started = state not in _NEVER_STARTED

@@ -12,10 +12,13 @@ import sys
 import urllib.error
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from support.redis_servers import RedisServer
+from support.taskruns import wish
 from support.waiting import wait_until
 
 from singletrack import operations as ops
@@ -47,13 +50,7 @@ Answer = subprocess.CompletedProcess[str]
 
 def taskrun(name: str = "", task: str = "hello", **spec: Any) -> dict[str, Any]:
     """A manifest; without a name it gets a `generateName`."""
-    metadata = {"name": name} if name else {"generateName": "run-"}
-    return {
-        "apiVersion": "singletrack.dev/v1alpha1",
-        "kind": "TaskRun",
-        "metadata": metadata,
-        "spec": {"task": task} | spec,
-    }
+    return wish({"task": task} | spec, name=name)
 
 
 class Cluster:
@@ -259,6 +256,15 @@ class OperatorProcess:
 
 def ledger_settings(server: RedisServer, key_prefix: str) -> LedgerSettings:
     return LedgerSettings.model_validate({"REDIS_URL": server.url, "key_prefix": key_prefix})
+
+
+@contextmanager
+def hand_worker(server: RedisServer, key_prefix: str) -> Iterator[HandWorker]:
+    """One whose task `hello` is registered."""
+    hand = HandWorker(server, key_prefix)
+    with closing(hand.ledger):
+        hand.register()
+        yield hand
 
 
 class HandWorker:

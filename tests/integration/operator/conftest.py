@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
-from integration.operator.cluster import ROOT, Cluster, HandWorker, OperatorProcess
+from integration.operator.cluster import ROOT, Cluster, HandWorker, OperatorProcess, hand_worker
 from support import control_plane
 from support.redis_servers import VALKEY, SharedServers
 
@@ -77,7 +76,5 @@ def operator(one_operator: OperatorProcess, shared_servers: SharedServers) -> Op
 @pytest.fixture
 def worker(operator: OperatorProcess, shared_servers: SharedServers) -> Iterator[HandWorker]:
     """A worker by hand, whose task `hello` is registered."""
-    hand = HandWorker(shared_servers.get(VALKEY), operator.key_prefix)
-    with closing(hand.ledger):
-        hand.register()
+    with hand_worker(shared_servers.get(VALKEY), operator.key_prefix) as hand:
         yield hand

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.operator.cluster import Cluster, HandWorker, OperatorProcess, taskrun
+from integration.operator.cluster import Cluster, HandWorker, OperatorProcess, hand_worker, taskrun
 from support.redis_servers import VALKEY, SharedServers
 
 from singletrack.lifecycle import State
@@ -80,9 +79,7 @@ def scoped(
 
 @pytest.fixture
 def hand(scoped: OperatorProcess, shared_servers: SharedServers) -> Iterator[HandWorker]:
-    hand = HandWorker(shared_servers.get(VALKEY), scoped.key_prefix)
-    with closing(hand.ledger):
-        hand.register()
+    with hand_worker(shared_servers.get(VALKEY), scoped.key_prefix) as hand:
         yield hand
 
 
