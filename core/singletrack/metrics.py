@@ -1,8 +1,8 @@
 """Every metric of the platform's runs: declared here, counted in the ledger, rendered here.
 
 The ledger's functions increment fields named `<metric>|label=value|…` in the same step as the state
-change (see `functions/prelude.lua`), so the numbers survive any crash. One exporter turns them into
-the Prometheus format: the operator's, or the API's where there is no operator.
+change (see `functions/counting.lua`), so the numbers survive any crash. One exporter turns them
+into the Prometheus format: the operator's, or the API's where there is no operator.
 """
 
 from __future__ import annotations

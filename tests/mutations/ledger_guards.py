@@ -189,7 +189,7 @@ LEASES = [
 ENDS = [
     lost_lock(
         "release's owner check",
-        *("prelude", "'owner') ~= r.id then return end", "'owner') == '' then return end"),
+        *("moving", "'owner') ~= r.id then return end", "'owner') == '' then return end"),
         "that_ends_leaves_the_lock_of_the_next_one_alone",
     ),
     lua(
@@ -235,7 +235,7 @@ RECOVERY = [
     ),
     lua(
         "an end that may be none yet is not told",
-        *("prelude", "if r.provisional == '' then tell_celery(r) end", "tell_celery(r)"),
+        *("moving", "if r.provisional == '' then tell_celery(r) end", "tell_celery(r)"),
         f"telling.py::test_an_end_that_may_be_none_is_not_told_until_the_blessing{V}",
     ),
     lua(
@@ -273,12 +273,12 @@ LIVENESS = [
     ),
     lua(
         "publish repeatable: a push is looked at again (liveness)",
-        *("prelude", "at + REPUBLISH_MS or opens", "at + 1e12 or opens"),
+        *("moving", "at + REPUBLISH_MS or opens", "at + 1e12 or opens"),
         f"publishing.py::test_a_pushed_run_is_looked_at_again_after_thirteen_seconds{V}",
     ),
     lua(
         "promote: an end lets the next one in (liveness)",
-        *("prelude", "promote(r.lock)", ""),
+        *("moving", "promote(r.lock)", ""),
         f"finishing.py::test_an_end_is_let_in_by_the_next_one_in_the_same_step{V}",
         sample=True,
     ),

@@ -21,6 +21,8 @@ NAME = f"singletrack_v{VERSION}"
 #: What operations share, in this order; every other file is an operation.
 _SHARED = (
     "prelude.lua",
+    "counting.lua",
+    "moving.lua",
     "telling.lua",
     "claiming.lua",
     "ending.lua",
