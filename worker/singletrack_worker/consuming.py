@@ -36,7 +36,7 @@ class Consuming(bootsteps.StartStopStep):
         """Called by Celery before it closes the channel."""
         acknowledging = Acknowledging.on(getattr(consumer.task_consumer, "channel", None))
         if acknowledging is not None:
-            acknowledging.tell()
+            acknowledging.close()
 
     def register_with_event_loop(self, consumer: Any, hub: Any) -> None:
         """Called by Celery when its loop starts; after a lost connection it is a new loop."""

@@ -95,6 +95,7 @@ class DirectRuns:
         self._app = app
         self._namespace = namespace
         self._defaults = defaults
+        self._tells_celery = writes_json(app)
         self._entries: dict[str, CatalogueEntry | None] = {}
 
     def specify(self, message: Message) -> RunSpec:
@@ -113,7 +114,7 @@ class DirectRuns:
             namespace=self._namespace,
             door=Door.PRODUCER,
             queue=message.queue,
-            tells_celery=message.wants_result and writes_json(self._app),
+            tells_celery=message.wants_result and self._tells_celery,
             **_asked(message),
         )
         entry = self._entry(message.task)

@@ -1,4 +1,6 @@
-"""Messages of recorded runs are acknowledged to Redis with the next message, or a moment later."""
+"""Main does not wait for what it tells Redis of its messages: that it has one, and that a run is
+recorded, which Redis is told with the next message or a moment later.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from typing import Any
 import pytest
 from celery.worker import state
 from kombu import Connection
+from structlog.testing import capture_logs
 from support.redis_servers import RedisServer
+from support.waiting import wait_until
 
 from singletrack_worker.acknowledging import Acknowledging
 
@@ -34,6 +38,27 @@ class Channel:
         self.queue.put("one")
         return self.queue.get(timeout=5)
 
+    def before_a_note(self, act: Callable[[], object]) -> None:
+        """Do this when a message has come and Redis has not been told that it has."""
+        append = self.qos.append
+
+        def note(*args: Any) -> None:
+            act()
+            append(*args)
+
+        self.qos.append = note
+
+    def pause_writes(self, seconds: float = 60) -> None:
+        """Have Redis put off writing for so long; reading goes on."""
+        self._client.execute_command("CLIENT", "PAUSE", round(seconds * 1000), "WRITE")
+
+    def resume_writes(self) -> None:
+        self._client.execute_command("CLIENT", "UNPAUSE")
+
+    def expect_unacknowledged(self, tags: set[str]) -> None:
+        """Redis would bring these again."""
+        wait_until(lambda: self.unacknowledged() == tags, what="they are unacknowledged")
+
     def unacknowledged(self) -> set[str]:
         """What Redis would have brought again."""
         indexed = self._client.zrange("unacked_index", 0, -1)
@@ -46,7 +71,7 @@ class Channel:
         return list(self._client.lrange("acknowledging", 0, -1))
 
     def close(self) -> None:
-        self.acknowledging.tell()
+        self.acknowledging.close()
         self.queue.close()
         self.connection.close()
 
@@ -63,14 +88,14 @@ def test_a_message_gives_its_place_to_another_before_redis_is_told(channel: Chan
     assert not channel.qos.can_consume()
     assert channel.acknowledging.take(message.delivery_tag)
     assert channel.qos.can_consume()
-    assert channel.unacknowledged() == {message.delivery_tag}
+    channel.expect_unacknowledged({message.delivery_tag})
 
 
 def test_redis_is_told_with_the_next_message(channel: Channel) -> None:
     first = channel.receive()
     channel.acknowledging.take(first.delivery_tag)
     second = channel.receive()
-    assert channel.unacknowledged() == {second.delivery_tag}
+    channel.expect_unacknowledged({second.delivery_tag})
 
 
 def test_redis_is_told_of_several_messages_at_once_a_moment_later(channel: Channel) -> None:
@@ -112,11 +137,61 @@ def test_a_redis_that_is_gone_ends_nothing_and_brings_the_message_again(
     channel: Channel, fresh_redis_server: RedisServer
 ) -> None:
     message = channel.receive()
+    channel.expect_unacknowledged({message.delivery_tag})
     channel.acknowledging.take(message.delivery_tag)
     fresh_redis_server.kill9()
     channel.later.pop()()
     fresh_redis_server.restart()
-    assert channel.unacknowledged() == {message.delivery_tag}
+    channel.expect_unacknowledged({message.delivery_tag})
+
+
+def test_a_message_comes_before_redis_has_noted_it(channel: Channel) -> None:
+    channel.before_a_note(channel.pause_writes)
+    message = channel.receive()
+    assert channel.unacknowledged() == set()
+    channel.resume_writes()
+    channel.expect_unacknowledged({message.delivery_tag})
+
+
+def test_a_message_is_not_put_back_before_its_note_has_been_answered(
+    channel: Channel, fresh_redis_server: RedisServer
+) -> None:
+    channel.before_a_note(lambda: channel.pause_writes(0.5))
+    message = channel.receive()
+    with fresh_redis_server.client().monitor() as monitor:
+        channel.qos.reject(message.delivery_tag, requeue=True)
+        assert _carried_out(monitor, "HSET unacked ", "HGET unacked ") == "HSET unacked "
+    assert len(channel.waiting()) == 1
+    assert channel.unacknowledged() == set()
+
+
+def _carried_out(monitor: Any, *commands: str) -> str:
+    """Which of these the server has carried out first."""
+    while True:
+        line = monitor.next_command()["command"]
+        for command in commands:
+            if line.startswith(command):
+                return command
+
+
+def test_a_message_that_redis_has_not_noted_goes_on(
+    channel: Channel, fresh_redis_server: RedisServer
+) -> None:
+    channel.before_a_note(fresh_redis_server.kill9)
+    with capture_logs() as logs:
+        assert channel.receive().payload == "one"
+        channel.acknowledging.tell()
+    assert [entry["event"] for entry in logs] == ["message_not_noted"]
+
+
+def test_it_is_said_that_a_full_server_has_not_noted_a_message(
+    channel: Channel, fresh_redis_server: RedisServer
+) -> None:
+    channel.before_a_note(lambda: fresh_redis_server.client().config_set("maxmemory", 1))
+    with capture_logs() as logs:
+        assert channel.receive().payload == "one"
+        channel.acknowledging.tell()
+    assert [entry["event"] for entry in logs] == ["message_not_noted"]
 
 
 def test_a_channel_to_another_broker_has_nobody_who_acknowledges_for_it() -> None:

@@ -1,4 +1,4 @@
-"""One durable call in two steps: it is sent, and its answer is read when the caller has time.
+"""Commands in two steps: they are sent, and their answers are read when the caller has time.
 
 Both steps use one connection: a confirmation covers what its own connection has written.
 """
@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import redis.exceptions as errors
-
-from singletrack.failpoints import failpoint
 
 Command = Sequence[str]
 
@@ -64,14 +62,13 @@ class Idle:
 class Asked:
     """Commands that are on their way; `answer` is called once, by the thread that sent them."""
 
-    def __init__(self, idle: Idle, commands: Sequence[Command], name: str) -> None:
+    def __init__(self, idle: Idle, commands: Sequence[Command]) -> None:
         """Send.
 
         Raises:
             redis.exceptions.RedisError, OSError: they may not have been sent.
         """
         self._idle = idle
-        self._name = name
         self._commands = commands
         self._connection: Any = None
         while not self._send():
@@ -80,7 +77,6 @@ class Asked:
     def _send(self) -> bool:
         """Whether it is sent: a connection that was kept may have broken, and a new one is next."""
         self._connection, new = self._idle.take()
-        failpoint("ledger.send", self._name)
         try:
             self._connection.send_packed_command(self._connection.pack_commands(self._commands))
         except errors.ConnectionError:
@@ -105,7 +101,6 @@ class Asked:
             self._idle.drop(self._connection)
             raise
         self._idle.put(self._connection)
-        failpoint("ledger.sent", self._name)
         return replies
 
     def _read(self) -> Any:

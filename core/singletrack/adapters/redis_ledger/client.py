@@ -31,6 +31,7 @@ from singletrack.adapters.redis_ledger.connection import (
     load_library,
     translated,
 )
+from singletrack.failpoints import failpoint
 from singletrack.operations import Operation
 from singletrack.settings import LedgerSettings
 
@@ -99,17 +100,23 @@ class RedisLedger:
         commands = (shared.fcall(call), *confirmations)
 
         def send() -> Asked:
-            return Asked(self._idle, commands, call.function)
+            failpoint("ledger.send", call.function)
+            return Asked(self._idle, commands)
+
+        def hear(asked: Asked) -> list[Any]:
+            replies = asked.answer()
+            failpoint("ledger.sent", call.function)
+            return replies
 
         def answer(asked: Asked) -> R:
             with translated(shared.settings.redis_url):
                 try:
-                    replies = asked.answer()
+                    replies = hear(asked)
                 except UNREACHABLE:
-                    replies = send().answer()
+                    replies = hear(send())
                 if isinstance(replies[0], errors.ResponseError) and is_missing(replies[0]):
                     self._load()
-                    replies = send().answer()
+                    replies = hear(send())
                 return call.decode(shared.judge(replies, confirmations))
 
         with translated(shared.settings.redis_url):
