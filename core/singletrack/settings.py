@@ -1,17 +1,27 @@
 """Every setting of the platform, in small groups, each read from one environment variable.
 
-Read once by a component's entry point and passed down; importing this module reads nothing.
+Read once by a component's entry point and passed down; importing this module reads nothing. What
+is secret need not be in the environment, where every dump of it shows it: `SINGLETRACK_SECRETS`
+names a folder, and a file in it that has the name of a variable stands for that variable.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Any, Self
+from urllib.parse import quote, urlsplit
 
-from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 from singletrack.pods import Pod
 from singletrack.scope import DNS_LABEL, Scope
@@ -24,14 +34,37 @@ class Durability(StrEnum):
     RELAXED = "relaxed"  # the server's own persistence; can start a run twice after a failover
 
 
+#: The variable that names the folder with the secrets.
+SECRETS = "SINGLETRACK_SECRETS"
+
+
 class _Group(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SINGLETRACK_", extra="ignore", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where settings come from; the environment goes before the files of secrets."""
+        folder = os.environ.get(SECRETS)
+        if not folder:
+            return init_settings, env_settings
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
 
 
 class LedgerSettings(_Group):
     """Where the ledger is and how patient its clients are."""
 
-    redis_url: str = Field(default="redis://localhost:6379", validation_alias="REDIS_URL")
+    redis_password: SecretStr = Field(default=SecretStr(""), validation_alias="REDIS_PASSWORD")
+    """The password of the ledger's server, for a `REDIS_URL` that holds none."""
+    redis_url: str = Field(
+        default="redis://localhost:6379", validation_alias="REDIS_URL", validate_default=True
+    )
     """The ledger's server, `redis://[:password@]host:port/db` or `rediss://…`."""
     key_prefix: str = "st"
     """The hash tag of every key: `st` makes `{st}:run:…`. Two installations may share a server."""
@@ -41,6 +74,16 @@ class LedgerSettings(_Group):
     """`strict` needs Redis 7.2 or Valkey 8 with the append-only file on; see `Durability`."""
     durable_wait_ms: int = 2000
     """How long `begin` waits for the disk or the replica, in milliseconds."""
+
+    @field_validator("redis_url")
+    @classmethod
+    def _with_its_password(cls, url: str, others: ValidationInfo) -> str:
+        password = others.data.get("redis_password", SecretStr("")).get_secret_value()
+        parts = urlsplit(url)
+        if not password or parts.password or not parts.netloc:
+            return url
+        user, _, host = parts.netloc.rpartition("@")
+        return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}").geturl()
 
 
 class ScopeSettings(_Group):

@@ -42,6 +42,9 @@ def test_it_is_for_the_namespace_and_the_secret_that_its_head_says_to_make(
     ]
     assert {each["namespace"] for each in subjects} == {PLACE}
     [server] = of_kind(objects, "StatefulSet")
-    [password] = server["spec"]["template"]["spec"]["containers"][0]["env"]
-    name = password["valueFrom"]["secretKeyRef"]["name"]
+    [name] = [
+        volume["secret"]["secretName"]
+        for volume in server["spec"]["template"]["spec"]["volumes"]
+        if "secret" in volume
+    ]
     assert f"create secret generic {name} " in HEAD

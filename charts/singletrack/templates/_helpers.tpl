@@ -115,15 +115,15 @@ sum(max by (state) (singletrack_runs{namespace="{{ .Release.Namespace }}",pod=~"
 {{- end -}}
 
 {{/* The environment that all components share, and what the values add; each name once, because a
-server-side apply refuses the same name twice: include "singletrack.env" (list . .Values.api.env (dict …) "api"),
-the last being the role whose Redis user it has. */}}
+server-side apply refuses the same name twice: include "singletrack.env" (list . .Values.api.env (dict …)) */}}
 {{- define "singletrack.env" -}}
 {{- $root := index . 0 -}}
 {{- $plain := dict
   "SINGLETRACK_DEFAULT_QUEUE" $root.Values.broker.defaultQueue
   "SINGLETRACK_DURABILITY" $root.Values.settings.durability
   "SINGLETRACK_LEASE_SECONDS" ($root.Values.settings.leaseSeconds | toString)
-  "SINGLETRACK_LOG_FORMAT" "json" -}}
+  "SINGLETRACK_LOG_FORMAT" "json"
+  "SINGLETRACK_SECRETS" "/etc/singletrack/secrets" -}}
 {{- if eq $root.Values.rbac.scope "namespaces" -}}
 {{- $scope := include "singletrack.scope" $root | fromYamlArray -}}
 {{- $plain = merge $plain (dict "SINGLETRACK_SCOPE" (join "," $scope) "SINGLETRACK_NAMESPACE" (first $scope)) -}}
@@ -132,22 +132,41 @@ the last being the role whose Redis user it has. */}}
 {{- $plain = merge (deepCopy $more) $plain -}}
 {{- end -}}
 {{- if $root.Values.valkey.enabled -}}
-- name: REDIS_PASSWORD
-  valueFrom: {secretKeyRef: {name: {{ $root.Values.valkey.existingSecret }}, key: password}}
-- name: REDIS_URL
-  value: redis://:$(REDIS_PASSWORD)@{{ include "singletrack.component" (list $root "valkey") }}:6379/0
-{{- else -}}
-- name: REDIS_URL
-  valueFrom: {secretKeyRef: {name: {{ $root.Values.redis.existingSecret }}, key: {{ get $root.Values.redis.keys (index . 3) | default $root.Values.redis.key }}}}
-{{- end }}
-{{- with $root.Values.broker.existingSecret }}
-- name: SINGLETRACK_BROKER_URL
-  valueFrom: {secretKeyRef: {name: {{ . }}, key: {{ $root.Values.broker.key }}}}
-{{- end }}
+{{- $host := include "singletrack.component" (list $root "valkey") -}}
+{{- $plain = merge $plain (dict "REDIS_URL" (printf "redis://%s:6379/0" $host)) -}}
+{{- end -}}
 {{- range $name, $value := $plain }}
 - name: {{ $name }}
   value: {{ $value | quote }}
 {{- end }}
+{{- end -}}
+
+{{/* What is secret comes as files, named like the variables they stand for; the environment is shown by too many:
+include "singletrack.secrets" (list . "api"), with the role whose Redis user it is. */}}
+{{- define "singletrack.secrets" -}}
+{{- $root := index . 0 -}}
+{{- $redis := $root.Values.redis -}}
+name: singletrack-secrets
+projected:
+  defaultMode: 0440
+  sources:
+    - secret:
+        {{- if $root.Values.valkey.enabled }}
+        name: {{ $root.Values.valkey.existingSecret }}
+        items: [{key: password, path: REDIS_PASSWORD}]
+        {{- else }}
+        name: {{ $redis.existingSecret }}
+        items: [{key: {{ get $redis.keys (index . 1) | default $redis.key }}, path: REDIS_URL}]
+        {{- end }}
+    {{- with $root.Values.broker.existingSecret }}
+    - secret:
+        name: {{ . }}
+        items: [{key: {{ $root.Values.broker.key }}, path: SINGLETRACK_BROKER_URL}]
+    {{- end }}
+{{- end -}}
+
+{{- define "singletrack.secretsMount" -}}
+{name: singletrack-secrets, mountPath: /etc/singletrack/secrets, readOnly: true}
 {{- end -}}
 
 {{/* Where TaskRuns are served, as a list; one empty name for the whole cluster. */}}
