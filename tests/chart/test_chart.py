@@ -200,6 +200,15 @@ def test_a_pool_has_what_default_has_unless_it_says_otherwise(render: Render) ->
     assert named(objects, "Deployment", "rel-singletrack-worker-idle")["spec"]["replicas"] == 0
 
 
+def test_the_image_of_a_pool_may_have_a_tag_of_its_own(render: Render) -> None:
+    workers = {"default": {"image": "mine", "tag": "7"}, "usual": {"image": "mine", "tag": ""}}
+    objects = dict(pods(render(workers=workers, image={"registry": "r/", "tag": "1.2"})))
+    found = {name: spec["containers"][0]["image"] for name, spec in objects.items()}
+    assert found["rel-singletrack-worker-default"] == "r/mine:7"
+    assert found["rel-singletrack-worker-usual"] == "r/mine:1.2"
+    assert found["rel-singletrack-api"] == "r/singletrack-api:1.2"
+
+
 def test_a_pool_has_further_volumes_beside_its_own(render: Render) -> None:
     more: dict[str, Any] = {
         "volumes": [{"name": "data", "emptyDir": {}}],

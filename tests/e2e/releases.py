@@ -96,7 +96,7 @@ def make_place(cluster: Cluster) -> Release:
 
 
 @contextmanager
-def room(release: Release, name: str, claim: str) -> Iterator[Path]:
+def room(release: Release, name: str, claim: str, place: str = PLACE) -> Iterator[Path]:
     """A volume for one claim, as a folder of the machine: this cluster makes none by itself."""
     folder: Path = release.cluster.layout.folder / name
     folder.mkdir()
@@ -110,14 +110,15 @@ def room(release: Release, name: str, claim: str) -> Iterator[Path]:
             "accessModes": ["ReadWriteOnce"],
             "hostPath": {"path": str(folder)},
             "persistentVolumeReclaimPolicy": "Retain",
-            "claimRef": {"namespace": PLACE, "name": claim},
+            "claimRef": {"namespace": place, "name": claim},
         },
     }
     release.kubectl("create", "--filename=-", stdin=json.dumps(volume))
     try:
         yield folder
     finally:
-        release.kubectl("delete", f"pvc/{claim}", "--ignore-not-found")
+        words = (f"--namespace={place}", "delete", f"pvc/{claim}", "--ignore-not-found")
+        release.cluster.kubectl(*words)
         release.kubectl("delete", f"pv/{name}")
         shutil.rmtree(folder)
 

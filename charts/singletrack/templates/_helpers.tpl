@@ -26,10 +26,11 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- end }}
 {{- end -}}
 
-{{/* An image by its name: include "singletrack.image" (list . "singletrack-api") */}}
+{{/* An image by its name: include "singletrack.image" (list . "singletrack-api"), with a tag of its own behind it */}}
 {{- define "singletrack.image" -}}
 {{- $root := index . 0 -}}
-{{- printf "%s%s:%s" $root.Values.image.registry (index . 1) ($root.Values.image.tag | default $root.Chart.AppVersion) -}}
+{{- $tags := concat (slice . 2) (list $root.Values.image.tag $root.Chart.AppVersion) | compact -}}
+{{- printf "%s%s:%s" $root.Values.image.registry (index . 1) (first $tags) -}}
 {{- end -}}
 
 {{- define "singletrack.container" -}}

@@ -1,0 +1,111 @@
+"""Without Helm: `k8s/install.yaml` and every example, applied to a real cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from e2e.releases import TAG, make_place, room
+from support.cluster.running import Cluster
+from support.platform_images import REGISTRY, ROOT, VALKEY
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+#: The namespace that the head of the file says.
+NAMESPACE = "singletrack"
+CRD = "customresourcedefinition/taskruns.singletrack.dev"
+EXAMPLES = sorted((ROOT / "k8s" / "examples").glob("*.yaml"))
+#: Where the images really are, said as users of plain manifests do.
+IMAGES = [
+    *(
+        {"name": f"singletrack-{part}", "newName": f"{REGISTRY}singletrack-{part}", "newTag": TAG}
+        for part in ("api", "operator", "worker")
+    ),
+    {
+        "name": "docker.io/valkey/valkey",
+        "newName": VALKEY.partition(":")[0],
+        "newTag": VALKEY.partition(":")[2],
+    },
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `kubectl apply -k` takes."""
+    made = tmp_path_factory.mktemp("manifests")
+    (made / "install.yaml").write_text((ROOT / "k8s" / "install.yaml").read_text())
+    kustomization = {"resources": ["install.yaml"], "images": IMAGES}
+    (made / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    return made
+
+
+@pytest.fixture(scope="module")
+def applied(cluster: Cluster, images: None, folder: Path) -> Iterator[Cluster]:
+    crd_was_there = cluster.kubectl("get", CRD, "--ignore-not-found", "--output=name")
+    cluster.kubectl("create", "namespace", NAMESPACE)
+    password = f"--from-literal=password={os.urandom(12).hex()}"
+    secret = ("create", "secret", "generic", "ledger-password", password)
+    cluster.kubectl(f"--namespace={NAMESPACE}", *secret)
+    with room(make_place(cluster), "plain", "data-singletrack-valkey-0", NAMESPACE):
+        apply(cluster, folder)
+        ready = ("rollout", "status", "--timeout=120s")
+        for part in ("statefulset/singletrack-valkey", *_deployments(cluster)):
+            cluster.kubectl(f"--namespace={NAMESPACE}", *ready, part)
+        yield cluster
+        cluster.kubectl(f"--namespace={NAMESPACE}", "delete", "strun", "--all", "--timeout=60s")
+        objects = [
+            each
+            for each in yaml.safe_load_all((folder / "install.yaml").read_text())
+            if not (crd_was_there and each["kind"] == "CustomResourceDefinition")
+        ]
+        (folder / "gone.yaml").write_text(yaml.safe_dump_all(objects))
+        gone = f"--filename={folder / 'gone.yaml'}"
+        cluster.kubectl(f"--namespace={NAMESPACE}", "delete", gone, "--timeout=120s")
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s")
+
+
+def apply(cluster: Cluster, folder: Path) -> str:
+    """As GitOps does; the resource may have been another release's."""
+    how = ("--server-side", "--force-conflicts", "--kustomize", str(folder))
+    return cluster.kubectl(f"--namespace={NAMESPACE}", "apply", *how)
+
+
+def _deployments(cluster: Cluster) -> list[str]:
+    words = ("get", "deployments", "--output=name")
+    return cluster.kubectl(f"--namespace={NAMESPACE}", *words).split()
+
+
+def test_what_is_applied_twice_does_not_differ(applied: Cluster, folder: Path) -> None:
+    how = ("--server-side", "--force-conflicts", "--kustomize", str(folder))
+    assert applied.kubectl(f"--namespace={NAMESPACE}", "diff", *how) == ""
+    before = _generations(applied)
+    assert "serverside-applied" in apply(applied, folder)
+    assert _generations(applied) == before
+    assert applied.kubectl(f"--namespace={NAMESPACE}", "diff", *how) == ""
+
+
+def _generations(cluster: Cluster) -> dict[str, int]:
+    words = ("get", "deployments,statefulsets", "--output=json")
+    items = json.loads(cluster.kubectl(f"--namespace={NAMESPACE}", *words))["items"]
+    return {each["metadata"]["name"]: each["metadata"]["generation"] for each in items}
+
+
+def test_every_example_comes_to_its_end(applied: Cluster) -> None:
+    names: dict[str, str] = {}
+    for path in EXAMPLES:
+        words = ("create", f"--filename={path}", "--output=jsonpath={.metadata.name}")
+        names[path.stem] = applied.kubectl(f"--namespace={NAMESPACE}", *words)
+    ended = ("wait", "--for=condition=Finished", "--timeout=120s", "strun", "--all")
+    applied.kubectl(f"--namespace={NAMESPACE}", *ended)
+    phases: dict[str, str] = {}
+    for example, name in names.items():
+        words = ("get", f"strun/{name}", "--output=jsonpath={.status.phase}")
+        phases[example] = applied.kubectl(f"--namespace={NAMESPACE}", *words)
+    assert phases.keys() == {example.stem for example in EXAMPLES}
+    assert phases["hello"] == "Succeeded"
+    assert "Succeeded" in {phases["join"], phases["replace"], phases["urgent"]}
+    assert "Lost" not in phases.values()
