@@ -6,6 +6,8 @@ Buildah keeps the layers it has built, so a second build after a change of the c
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,7 @@ OWN_TASKS = "acme-tasks"
 #: The machine's own authorities: its package index may be behind one of them.
 _CERTIFICATES = Path("/etc/ssl/certs")
 _VALKEY = """FROM {base}
+RUN echo 'valkey:x:999:999::/data:/bin/sh' >> /etc/passwd && mkdir -p /data && chown 999:999 /data
 COPY valkey-server /usr/local/bin/valkey-server
 USER 65532:65532
 """
@@ -88,6 +91,16 @@ def retagged(tag: str, other: str, folder: Path) -> list[Path]:
     """An archive of each part under another tag, as if it had been built anew."""
     names = (f"{REGISTRY}singletrack-{part}" for part in PARTS)
     return [renamed(f"{name}:{tag}", f"{name}:{other}", folder) for name in names]
+
+
+@contextmanager
+def alias(name: str, other: str) -> Iterator[None]:
+    """Another name for an image on this machine, as long as the block lasts."""
+    _buildah("tag", name, other)
+    try:
+        yield
+    finally:
+        _buildah("rmi", other)
 
 
 def renamed(name: str, other: str, folder: Path) -> Path:

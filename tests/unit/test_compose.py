@@ -1,4 +1,4 @@
-"""`compose.yaml` is valid, and as closed as the chart's pods. Nothing here starts a container."""
+"""`compose.yaml` is valid, and as closed as the chart's pods; `tests/e2e` starts what it says."""
 
 from __future__ import annotations
 
