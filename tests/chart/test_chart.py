@@ -51,7 +51,7 @@ def test_the_least_that_has_to_be_said_gives_all_parts(render: Render) -> None:
                 "redis": {"keys": {"api": "a"}},
                 "valkey": {"enabled": True, "existingSecret": "p"},
             },
-            "has one user",
+            "are valkey.users",
         ),
     ],
 )

@@ -14,13 +14,16 @@ import redis
 import yaml
 from support.helm import VALUES_FILES, Helm
 from support.redis_servers import VALKEY, binary, free_port
-from support.rendered import Render, pods
+from support.rendered import Objects, Render, environment, of_kind, pods
 from support.waiting import wait_until
 
 from singletrack.settings import LedgerSettings
 
 FOLDER = "/etc/singletrack/secrets"
 OWN_VALKEY = {"redis": {}, "valkey": {"enabled": True, "existingSecret": "password"}}
+WITH_USERS = {"redis": {}, "valkey": {**OWN_VALKEY["valkey"], "users": True}}
+BOTH = pytest.mark.parametrize("values", [OWN_VALKEY, WITH_USERS], ids=["one user", "users"])
+PASSWORDS = ["letters", 'a "quoted" one', "back\\slash\\", "p@ss:w/o%20?#&", "$HOME `id`"]
 
 
 def secrets_of(spec: dict[str, Any]) -> dict[str, tuple[str, str]]:
@@ -64,6 +67,34 @@ def test_each_part_has_the_address_of_its_role(render: Render) -> None:
     }
 
 
+def test_each_part_has_the_password_of_its_user_on_the_own_valkey(render: Render) -> None:
+    found = dict(pods(render(**WITH_USERS)))
+    for part, name in (("api", "api"), ("operator", "operator"), ("worker", "worker-default")):
+        spec = found[f"rel-singletrack-{name}"]
+        assert secrets_of(spec) == {"REDIS_PASSWORD": ("password", part)}
+        url = environment(spec)["REDIS_URL"]
+        assert url == f"redis://singletrack-{part}@rel-singletrack-valkey:6379/0"
+
+
+def test_one_job_makes_the_users_and_another_takes_its_place_when_it_changes(
+    render: Render,
+) -> None:
+    def job(**values: Any) -> dict[str, Any]:
+        [found] = of_kind(render(**WITH_USERS, **values), "Job")
+        return found
+
+    [users] = job(workers={"mail": {"queues": ["mail"]}})["spec"]["template"]["spec"][
+        "initContainers"
+    ]
+    assert {"--apply", "--queue=celery", "--queue=mail"} <= set(users["args"])
+    names = {
+        job(**values)["metadata"]["name"]
+        for values in ({}, {"image": {"tag": "2"}}, {"workers": {"mail": {"queues": ["mail"]}}})
+    }
+    assert len(names) == 3
+    assert job()["metadata"]["name"] in names
+
+
 def test_a_broker_of_its_own_has_a_file_too(render: Render) -> None:
     for name, spec in pods(render(broker={"existingSecret": "rabbitmq", "key": "amqp"})):
         if not name.endswith("-test"):
@@ -82,30 +113,51 @@ def test_who_has_secrets_finds_them(render: Render) -> None:
             assert variables.get("SINGLETRACK_SECRETS", FOLDER) == FOLDER
 
 
-def _command(container: dict[str, Any], folder: Path) -> list[str]:
-    """What the container starts, in this folder instead of its own."""
-    own = {FOLDER: str(folder), "/run/valkey": str(folder), "/data": str(folder)}
-    words = [*container["command"], *container["args"]]
-    for theirs, ours in own.items():
-        words = [word.replace(theirs, ours) for word in words]
-    return words
+class Started:
+    """The container of the chart's own Valkey, started on this machine in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.port = free_port()
+        (folder / "bin").mkdir()
+        (folder / "bin" / "valkey-server").symlink_to(binary(VALKEY))
+
+    @contextmanager
+    def running(self, objects: Objects, password: str) -> Iterator[None]:
+        process = self._start(objects, password)
+        try:
+            yield
+        finally:
+            process.kill()
+            process.communicate(timeout=10)
+
+    def refused(self, objects: Objects) -> subprocess.CompletedProcess[str]:
+        process = self._start(objects, "")
+        said, errors = process.communicate(timeout=20)
+        return subprocess.CompletedProcess(process.args, process.returncode, said, errors)
+
+    def _start(self, objects: Objects, password: str) -> subprocess.Popen[str]:
+        (self._folder / "REDIS_PASSWORD").write_text(f"{password}\n" if password else "")
+        container = dict(pods(objects))["rel-singletrack-valkey"]["containers"][0]
+        words = [*container["command"], *container["args"]]
+        for theirs in (FOLDER, "/run/valkey", "/data"):
+            words = [word.replace(theirs, str(self._folder)) for word in words]
+        return subprocess.Popen(
+            [*words, "--port", str(self.port), "--bind", "127.0.0.1"],
+            env={"PATH": f"{self._folder / 'bin'}:{os.environ['PATH']}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
 
-@contextmanager
-def _running(container: dict[str, Any], folder: Path, more: list[str]) -> Iterator[None]:
-    (folder / "bin").mkdir()
-    (folder / "bin" / "valkey-server").symlink_to(binary(VALKEY))
-    path = f"{folder / 'bin'}:{os.environ['PATH']}"
-    process = subprocess.Popen(
-        [*_command(container, folder), *more],
-        env={"PATH": path},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait(10)
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Started:
+    """Also what a client of it has for own."""
+    made = Started(tmp_path)
+    monkeypatch.setenv("SINGLETRACK_SECRETS", str(tmp_path))
+    monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{made.port}/0")
+    return made
 
 
 def _answers(client: Any) -> bool:
@@ -118,30 +170,41 @@ def _answers(client: Any) -> bool:
 
 
 @pytest.mark.redis
-@pytest.mark.parametrize(
-    "password", ["letters", 'a "quoted" one', "back\\slash\\", "p@ss:w/o%20?#&", "$HOME `id`"]
-)
+@BOTH
+@pytest.mark.parametrize("password", PASSWORDS)
 def test_the_own_valkey_and_its_clients_take_the_password_from_the_same_file(
-    render: Render, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, password: str
+    render: Render, own: Started, values: dict[str, Any], password: str
 ) -> None:
-    (tmp_path / "REDIS_PASSWORD").write_text(password + "\n")
-    container = dict(pods(render(**OWN_VALKEY)))["rel-singletrack-valkey"]["containers"][0]
-    port = free_port()
-    with _running(container, tmp_path, ["--port", str(port), "--bind", "127.0.0.1"]):
-        monkeypatch.setenv("SINGLETRACK_SECRETS", str(tmp_path))
-        monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{port}/0")
+    with own.running(render(**values), password):
         with redis.Redis.from_url(LedgerSettings().redis_url) as client:
             wait_until(lambda: _answers(client), what="the server takes the password")
-        with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
+        with redis.Redis(port=own.port) as stranger, pytest.raises(redis.AuthenticationError):
             stranger.ping()
 
 
 @pytest.mark.redis
-def test_an_empty_password_is_refused(render: Render, tmp_path: Path) -> None:
-    (tmp_path / "REDIS_PASSWORD").write_text("")
-    container = dict(pods(render(**OWN_VALKEY)))["rel-singletrack-valkey"]["containers"][0]
-    done = subprocess.run(
-        _command(container, tmp_path), capture_output=True, text=True, timeout=20, check=False
-    )
+@BOTH
+def test_an_empty_password_is_refused(render: Render, own: Started, values: dict[str, Any]) -> None:
+    done = own.refused(render(**values))
     assert done.returncode != 0
     assert "the Secret holds an empty password" in done.stderr
+
+
+@pytest.mark.redis
+def test_the_own_valkey_keeps_its_users_and_takes_a_new_password(
+    render: Render, own: Started
+) -> None:
+    objects = render(**WITH_USERS)
+    with own.running(objects, "first"), redis.Redis.from_url(LedgerSettings().redis_url) as c:
+        wait_until(lambda: _answers(c), what="the server")
+        c.execute_command("ACL", "SETUSER", "singletrack-api", "on", ">secret", "+ping")
+        c.execute_command("ACL", "SAVE")
+    with own.running(objects, "second"), redis.Redis.from_url(LedgerSettings().redis_url) as c:
+        wait_until(lambda: _answers(c), what="the server")
+        with redis.Redis(port=own.port, username="singletrack-api", password="secret") as one:
+            assert one.ping()
+        with (
+            redis.Redis(port=own.port, password="first") as late,
+            pytest.raises(redis.AuthenticationError),
+        ):
+            late.ping()

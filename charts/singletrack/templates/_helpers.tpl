@@ -116,7 +116,8 @@ sum(max by (state) (singletrack_runs{namespace="{{ .Release.Namespace }}",pod=~"
 {{- end -}}
 
 {{/* The environment that all components share, and what the values add; each name once, because a
-server-side apply refuses the same name twice: include "singletrack.env" (list . .Values.api.env (dict …)) */}}
+server-side apply refuses the same name twice: include "singletrack.env" (list . .Values.api.env (dict …) "api"),
+the last being the role whose Redis user it has, "" for the administrator. */}}
 {{- define "singletrack.env" -}}
 {{- $root := index . 0 -}}
 {{- $plain := dict
@@ -134,7 +135,9 @@ server-side apply refuses the same name twice: include "singletrack.env" (list .
 {{- end -}}
 {{- if $root.Values.valkey.enabled -}}
 {{- $host := include "singletrack.component" (list $root "valkey") -}}
-{{- $plain = merge $plain (dict "REDIS_URL" (printf "redis://%s:6379/0" $host)) -}}
+{{- $named := and $root.Values.valkey.users (ne (index . 3) "") -}}
+{{- $user := ternary (printf "singletrack-%s@" (index . 3)) "" $named -}}
+{{- $plain = merge $plain (dict "REDIS_URL" (printf "redis://%s%s:6379/0" $user $host)) -}}
 {{- end -}}
 {{- range $name, $value := $plain }}
 - name: {{ $name }}
@@ -154,7 +157,7 @@ projected:
     - secret:
         {{- if $root.Values.valkey.enabled }}
         name: {{ $root.Values.valkey.existingSecret }}
-        items: [{key: password, path: REDIS_PASSWORD}]
+        items: [{key: {{ $root.Values.valkey.users | ternary (index . 1) "" | default "password" }}, path: REDIS_PASSWORD}]
         {{- else }}
         name: {{ $redis.existingSecret }}
         items: [{key: {{ get $redis.keys (index . 1) | default $redis.key }}, path: REDIS_URL}]
