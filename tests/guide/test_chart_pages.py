@@ -65,7 +65,7 @@ def test_the_image_and_the_tasks_of_the_page_reach_the_workers(helm, tmp_path):
         each for each in objects if each["metadata"]["name"] == "singletrack-worker-default"
     ]
     [container] = worker["spec"]["template"]["spec"]["containers"]
-    assert container["image"] == "registry.example.com/team/my-tasks:0.1.0"
+    assert container["image"] == "registry.example.com/team/my-tasks:7"
     environment = {each["name"]: each.get("value") for each in container["env"]}
     assert environment["SINGLETRACK_TASKS"] == "my_tasks,singletrack_worker.demo_tasks"
     assert container["envFrom"] == [{"secretRef": {"name": "my-tasks"}}]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from singletrack.environment import variable_of
-from singletrack.settings import SHARED, WorkerSettings
+from singletrack.settings import SECRETS, SHARED, WorkerSettings
 from singletrack_api.settings import ApiSettings
 from singletrack_operator.settings import OperatorSettings
 
 _GROUPS = (*SHARED, WorkerSettings, ApiSettings, OperatorSettings)
 #: Read before there are settings.
-_OTHERS = {"SINGLETRACK_TASKS", "SINGLETRACK_LOG_FORMAT"}
+_OTHERS = {SECRETS, "SINGLETRACK_TASKS", "SINGLETRACK_LOG_FORMAT"}
 
 
 def setting_names() -> set[str]:
