@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 
@@ -14,4 +15,6 @@ def variable_of(name: str, about: FieldInfo) -> str:
 
 def text_of(value: Any) -> str:
     """The text that the value is read from."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -10,12 +10,13 @@ import pytest
 from e2e.releases import PLACE, Release, with_own_valkey
 from support.cluster.errors import ClusterError
 from support.cluster.running import Cluster
-from support.platform_images import OWN_TASKS
+from support.platform_images import OWN_TASKS, ROOT
 from support.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
+EXAMPLES = sorted((ROOT / "k8s" / "examples").glob("*.yaml"))
 #: Beside the usual one, a pool with the image of a task author.
 POOLS = {"acme": {"image": OWN_TASKS, "queues": ["acme"], "concurrency": 1}}
 
@@ -52,6 +53,17 @@ def test_a_users_own_image_runs_its_tasks(release: Release) -> None:
     params = {"customer": "acme", "rows": 2_000_000}
     status = release.finished(release.create(task="acme.report", params=params))
     assert (status["phase"], status["result"]) == ("Succeeded", "acme: 2.0 million rows")
+
+
+def test_every_example_comes_to_its_end(release: Release) -> None:
+    names: dict[str, str] = {}
+    for path in EXAMPLES:
+        words = ("create", f"--filename={path}", "--output=jsonpath={.metadata.name}")
+        names[path.stem] = release.kubectl(*words)
+    phases = {example: release.finished(name)["phase"] for example, name in names.items()}
+    assert phases["hello"] == "Succeeded"
+    assert "Succeeded" in {phases["join"], phases["replace"], phases["urgent"]}
+    assert not {"Lost", "Expired"} & set(phases.values())
 
 
 def test_helms_own_test_passes(release: Release) -> None:

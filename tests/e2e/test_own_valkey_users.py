@@ -17,7 +17,7 @@ from support.waiting import wait_until
 
 from singletrack.adapters.redis_ledger.roles import Role
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(600)]
 
 SECRET = "users-passwords"
 PASSWORDS = {name: secrets.token_hex(12) for name in ("password", *Role)}

@@ -83,9 +83,15 @@ def remove_address(address: Path) -> None:
 
 
 def write_settings(settings: Settings) -> dict[str, str]:
-    """The settings as the environment variables they are read from."""
+    """As environment variables, the settings that the agent would not read by itself.
+
+    It inherits main's environment and reads the same files of secrets; what is in those must not
+    come into an environment.
+    """
+    own = Settings()
     return {
-        variable_of(name, about): text_of(getattr(group, name))
-        for _, group in settings
+        variable_of(name, about): text_of(value)
+        for field, group in settings
         for name, about in type(group).model_fields.items()
+        if (value := getattr(group, name)) != getattr(getattr(own, field), name)
     }
