@@ -133,7 +133,10 @@ class Started:
 
     def refused(self, objects: Objects) -> subprocess.CompletedProcess[str]:
         process = self._start(objects, "")
-        said, errors = process.communicate(timeout=20)
+        try:
+            said, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
         return subprocess.CompletedProcess(process.args, process.returncode, said, errors)
 
     def _start(self, objects: Objects, password: str) -> subprocess.Popen[str]:
@@ -153,7 +156,7 @@ class Started:
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Started:
-    """Also what a client of it has for own."""
+    """Its clients have the same folder and the address of this one."""
     made = Started(tmp_path)
     monkeypatch.setenv("SINGLETRACK_SECRETS", str(tmp_path))
     monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{made.port}/0")
