@@ -142,13 +142,16 @@ class Acknowledging:
         A message that could not be noted goes on all the same: Redis has it no more.
         """
         note, self._note = self._note, None
-        try:
-            answer = note.answer()[-1] if note else None
-        except Exception as error:  # noqa: BLE001 - of a connection that is lost; kombu makes another
-            _warn_of(error)
+        if note is None:
             return
-        if isinstance(answer, Exception):
-            _warn_of(answer)
+        try:
+            *_queued, done = note.answer()
+        except Exception as error:  # noqa: BLE001 - of a connection that is lost; kombu makes another
+            done = error
+        answers = done if isinstance(done, list) else [done]
+        refusal = next((each for each in answers if isinstance(each, Exception)), None)
+        if refusal is not None:
+            _warn_of(refusal)
 
     def _after_the_note(self, restore: Callable[..., None]) -> Callable[..., None]:
         """Kombu's way to put a message back, which works by the note of it."""

@@ -194,6 +194,16 @@ def test_it_is_said_that_a_full_server_has_not_noted_a_message(
     assert [entry["event"] for entry in logs] == ["message_not_noted"]
 
 
+def test_it_is_said_that_redis_could_not_write_the_note(
+    channel: Channel, fresh_redis_server: RedisServer
+) -> None:
+    channel.before_a_note(lambda: fresh_redis_server.client().set("unacked", "no hash"))
+    with capture_logs() as logs:
+        assert channel.receive().payload == "one"
+        channel.acknowledging.tell()
+    assert [entry["event"] for entry in logs] == ["message_not_noted"]
+
+
 def test_a_channel_to_another_broker_has_nobody_who_acknowledges_for_it() -> None:
     with Connection("memory://") as connection:
         assert Acknowledging.on(connection.channel()) is None
