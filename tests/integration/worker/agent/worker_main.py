@@ -120,20 +120,30 @@ def ignore_sigterm() -> None:
     hang()
 
 
+_LITTERS, _LITTER = 25, 100
+
+
 def bomb() -> None:
-    """Forks for half a second, and so do its children."""
+    """Forks for half a second, and so do its children; each waits for the one it has born."""
     until = time.monotonic() + 0.5
 
-    def spread() -> None:
+    def spread(born: int) -> None:
         say("relative")
-        while time.monotonic() < until:
-            fork(relative)
-            time.sleep(0.005)
+        os.write(born, b".")
+        births, mine = os.pipe()
+        for _ in range(_LITTER):
+            if time.monotonic() > until:
+                break
+            fork(lambda: relative(mine))
+            os.read(births, 1)
         hang()
 
-    while time.monotonic() < until:
-        fork(spread)
-        time.sleep(0.02)
+    births, born = os.pipe()
+    for _ in range(_LITTERS):
+        if time.monotonic() > until:
+            break
+        fork(lambda: spread(born))
+        os.read(births, 1)
     hang()
 
 
