@@ -216,10 +216,12 @@ def test_a_pool_has_further_volumes_beside_its_own(render: Render) -> None:
     }
     objects = render(workers={"default": more})
     pod = named(objects, "Deployment", "rel-singletrack-worker-default")["spec"]["template"]["spec"]
-    assert pod["volumes"][-1] == more["volumes"][0]
+    names = ["tmp", "singletrack-secrets", "data"]
+    assert [volume["name"] for volume in pod["volumes"]] == names
     mounts = pod["containers"][0]["volumeMounts"]
-    assert mounts[-1] == more["volumeMounts"][0]
-    assert len(mounts) == len(pod["volumes"]) > 1
+    assert [mount["name"] for mount in mounts] == names
+    paths = [mount["mountPath"] for mount in mounts]
+    assert paths == ["/tmp", "/etc/singletrack/secrets", "/data"]
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,12 @@ def test_every_setting_it_names_is_read_by_a_part(page: Page) -> None:
 def test_images_have_the_tag_of_the_chart_and_come_from_stages_there_are(page: Page) -> None:
     tags = re.findall(r"singletrack-[\w$]+:([\w.]+)", page.text)
     assert set(tags) <= {VERSION}
+    own = {
+        values["workers"]["default"].get("tag")
+        for values in page.values.values()
+        if "workers" in values
+    }
+    assert set(re.findall(r"my-tasks:([\w.]+)", page.text)) <= own
     stages = re.findall(r" AS (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     for parts in re.findall(r"for part in ([\w ]+); do docker build", page.text):
         assert set(parts.split()) <= set(stages)

@@ -62,6 +62,20 @@ def test_the_agent_reads_the_settings_main_has(monkeypatch: pytest.MonkeyPatch):
 def test_every_setting_can_be_handed_over():
     groups = [getattr(SETTINGS, name) for name in type(SETTINGS).model_fields]
     assert all(isinstance(group, BaseSettings) for group in groups)
+    written = startup.write_settings(SETTINGS)
+    assert set(written) >= {
+        "REDIS_URL",
+        "SINGLETRACK_KEY_PREFIX",
+        "SINGLETRACK_DURABILITY",
+        "SINGLETRACK_BROKER_URL",
+        "SINGLETRACK_LEASE_SECONDS",
+        "SINGLETRACK_RENEW_SECONDS",
+        "SINGLETRACK_FENCE_SECONDS",
+        "SINGLETRACK_MARGIN_SECONDS",
+        "SINGLETRACK_BLESSING_GRACE_SECONDS",
+        "SINGLETRACK_CANCEL_GRACE_SECONDS",
+        "SINGLETRACK_SCOPE",
+    }
 
 
 def test_what_the_agent_reads_by_itself_is_not_handed_over(
