@@ -19,7 +19,7 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
 from prometheus_client.registry import Collector
 
-from singletrack.metrics import render as render_counters
+from singletrack.metrics.exposing import render as render_counters
 
 __all__ = ["CONTENT_TYPE", "HttpMetrics"]
 

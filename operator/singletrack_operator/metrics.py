@@ -8,7 +8,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from singletrack.custom_resource import PLURAL
-from singletrack.metrics import PREFIX
+from singletrack.metrics.declarations import PREFIX
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _STATUS_PATH = re.compile(rf"/{PLURAL}/[^/?]+/status")

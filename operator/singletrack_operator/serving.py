@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from singletrack.errors import LedgerError
 from singletrack.ledger import AsyncLedger
-from singletrack.metrics import LedgerCollector
+from singletrack.metrics.exposing import LedgerCollector
 from singletrack.operations import ReadCounters
 
 Complaints = Callable[[], list[str]]

@@ -9,7 +9,7 @@ from support.helm import HelmError
 from support.rendered import Objects, Render, named, of_kind
 
 from singletrack.lifecycle import OWNING
-from singletrack.metrics import LIFECYCLE, PREFIX
+from singletrack.metrics.exposing import LIFECYCLE, PREFIX
 
 SCALERS = ("HorizontalPodAutoscaler", "ScaledObject")
 KEDA: dict[str, Any] = {"kind": "keda", "keda": {"serverAddress": "http://prometheus:9090"}}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, start_http_server
 
 from singletrack.errors import ConfigurationError
-from singletrack.metrics import PREFIX
+from singletrack.metrics.declarations import PREFIX
 
 
 class WorkerMetrics:

@@ -1,6 +1,6 @@
 from prometheus_client import CollectorRegistry, generate_latest
 
-from singletrack.metrics import LedgerCollector, parse_field
+from singletrack.metrics.exposing import LedgerCollector, parse_field
 
 
 def exposition(counters):

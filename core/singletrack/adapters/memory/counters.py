@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from singletrack.lifecycle import TERMINAL, VIEWS, State
-from singletrack.metrics import HISTOGRAMS
+from singletrack.metrics.exposing import HISTOGRAMS
 
 _BUCKETS = {histogram.name: histogram.buckets for histogram in HISTOGRAMS}
 

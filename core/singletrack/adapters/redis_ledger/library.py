@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 
 from singletrack.lifecycle import OWNING, TERMINAL, TRANSITIONS, VIEWS, State
-from singletrack.metrics import HISTOGRAMS
+from singletrack.metrics.exposing import HISTOGRAMS
 
 VERSION = 7
 NAME = f"singletrack_v{VERSION}"
