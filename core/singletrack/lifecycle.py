@@ -106,6 +106,9 @@ OWNING = frozenset({State.READY, State.CLAIMED, State.RUNNING})
 #: Its code has not been started, or it is not known to have been.
 NOT_STARTED = frozenset({State.QUEUED, State.READY, State.CLAIMED})
 
+#: A worker has it.
+LEASED = frozenset({State.CLAIMED, State.RUNNING})
+
 LIVE = OWNING | {State.QUEUED}
 
 TERMINAL = frozenset(State) - LIVE

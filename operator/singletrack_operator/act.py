@@ -136,8 +136,9 @@ class Actor:
             self._around.queue.add(taskrun.uid)
             return
         self._around.store.put(written)
-        phase = action.status["phase"]
-        self._around.metrics.status_writes.labels(phase=phase).inc()
+        now = self._around.clock.now()
+        self._around.metrics.wrote_status(action.status, now)
         if action.terminal:
-            self._around.teller.tell(taskrun, dict(action.status), self._around.clock.now())
+            self._around.teller.tell(taskrun, dict(action.status), now)
+            phase = action.status["phase"]
             log.info("run_ended", run=taskrun.uid, name=taskrun.name, phase=phase)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
 
 from singletrack.custom_resource import PLURAL
-from singletrack.metrics.declarations import PREFIX
+from singletrack.metrics.instruments import counter, gauge, histogram, new_registry
 
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _STATUS_PATH = re.compile(rf"/{PLURAL}/[^/?]+/status")
 _KINDS = (PLURAL, "pods", "nodes")
 _WITHOUT_ANSWER = "none"
@@ -20,53 +19,38 @@ class OperatorMetrics:
     """Every instrument, in a registry of its own."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no hint
-        self.registry = CollectorRegistry()
-        self.reconcile_seconds = self._histogram(
-            "operator_reconcile_duration_seconds",
-            "How long one look at one TaskRun took, writes included; result is ok or error.",
-            "result",
-        )
-        self.requests = self._histogram(
-            "kube_request_duration_seconds",
-            "Requests to the API server: how long until the answer began.",
-            *("verb", "resource", "code"),
-        )
-        self.status_writes = self._counter(
-            "operator_status_writes", "Statuses written, by the phase they show.", "phase"
-        )
-        self.watch_restarts = self._counter(
-            "operator_watch_restarts", "How often a failed watch was started again."
-        )
-        self.resync_found = self._counter(
-            "operator_resync_found",
-            "TaskRuns the watch had missed, found by comparing everything; kind is new or gone.",
-            "kind",
-        )
-        self.loop_success = Gauge(
-            f"{PREFIX}loop_last_success_timestamp_seconds",
-            "When a loop of the operator last did its work.",
-            ["loop"],
-            registry=self.registry,
-        )
+        self.registry = new_registry("operator")
+        self.reconcile_seconds = histogram("operator_reconcile_duration_seconds", self.registry)
+        self.watch_restarts = counter("operator_watch_restarts_total", self.registry)
+        self.resync_found = counter("operator_resync_found_total", self.registry)
+        self._requests = histogram("kube_request_duration_seconds", self.registry)
+        self._status_writes = counter("operator_status_writes_total", self.registry)
+        self._status_lag = histogram("operator_status_lag_seconds", self.registry)
+        self._loops = gauge("loop_last_success_timestamp_seconds", self.registry)
 
     def observe_request(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count one request to the API server; called by the HTTP sessions."""
-        self.requests.labels(
+        self._requests.labels(
             verb=_verb(method, path),
             resource=_resource(path),
             code=str(status) if status else _WITHOUT_ANSWER,
         ).observe(seconds)
 
-    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """A number that is read when it is asked for."""
-        Gauge(f"{PREFIX}operator_{name}", text, registry=self.registry).set_function(read)
+    def wrote_status(self, status: Mapping[str, Any], now: datetime) -> None:
+        """Count one status that was written, and how late it was if it shows a start or an end."""
+        self._status_writes.labels(phase=status["phase"]).inc()
+        since = status.get("completionTime") or status.get("startTime")
+        if since:
+            lag = now - datetime.fromisoformat(since)
+            self._status_lag.observe(max(0.0, lag.total_seconds()))
 
-    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
-        return Histogram(f"{PREFIX}{name}", text, labels, buckets=_SECONDS, registry=self.registry)
+    def loop_succeeded(self, name: str) -> None:
+        """A loop has done its work."""
+        self._loops.labels(loop=name).set_to_current_time()
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"{PREFIX}{name}", text, labels, registry=self.registry)
+    def read_when_asked(self, name: str, read: Callable[[], float]) -> None:
+        """A declared gauge that is read whenever somebody wants to know."""
+        gauge(name, self.registry).set_function(read)
 
 
 def _verb(method: str, path: str) -> str:

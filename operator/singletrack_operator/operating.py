@@ -139,6 +139,7 @@ class Operator:
                 self._platform,
                 prepare=settlement.before_blessing,
                 witness=self._confirmations.note,
+                succeeded=self._metrics.loop_succeeded,
             ),
             self._confirmations.run(),
             *(reconciler.work() for _ in range(self._own.workers)),
@@ -236,8 +237,8 @@ class Operator:
 
     def _server(self) -> Server:
         around = self._around
-        self._metrics.gauge("objects", "TaskRuns that have not ended.", lambda: len(around.store))
-        self._metrics.gauge("queue_depth", "TaskRuns to be looked at.", lambda: len(around.queue))
+        self._metrics.read_when_asked("operator_objects", lambda: len(around.store))
+        self._metrics.read_when_asked("operator_queue_depth", lambda: len(around.queue))
         return Server(
             LedgerNumbers(around.ledger),
             self._metrics.registry,

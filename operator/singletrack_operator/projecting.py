@@ -60,7 +60,7 @@ class Projector:
                 self._queue.add(run_id)
         if changed or time.monotonic() - self._asked_at > _ASK_AGAIN_SECONDS:
             await self._ask()
-        self._metrics.loop_success.labels(loop="project").set_to_current_time()
+        self._metrics.loop_succeeded("project")
         await asyncio.sleep(_PACE_SECONDS)
         return cursor
 

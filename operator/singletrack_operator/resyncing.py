@@ -45,7 +45,7 @@ class Resync:
         if missed and not self._first:
             log.warning("watch_missed_something", taskruns=missed)
         self._first = False
-        self._around.metrics.loop_success.labels(loop="resync").set_to_current_time()
+        self._around.metrics.loop_succeeded("resync")
 
     async def _compare_resources(self, taskruns: TaskRuns) -> int:
         store, queue = self._around.store, self._around.queue

@@ -18,17 +18,17 @@ Complaints = Callable[[], list[str]]
 
 
 class LedgerNumbers:
-    """The ledger's counters as last read; without the ledger, only the operator's are shown."""
+    """The ledger's counters as last read; None if it did not answer."""
 
     def __init__(self, ledger: AsyncLedger) -> None:
         self._ledger = ledger
-        self.snapshot: Mapping[str, float] = {}
+        self.snapshot: Mapping[str, float] | None = None
 
     async def refresh(self) -> None:
         try:
             self.snapshot = await self._ledger.execute(ReadCounters())
         except LedgerError:
-            self.snapshot = {}
+            self.snapshot = None
 
 
 class Server:
@@ -67,9 +67,7 @@ class Server:
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         await self._numbers.refresh()
-        body = generate_latest(self._own)
-        if self._numbers.snapshot:
-            body += generate_latest(self._runs)
+        body = generate_latest(self._own) + generate_latest(self._runs)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

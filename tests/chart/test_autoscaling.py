@@ -9,7 +9,7 @@ from support.helm import HelmError
 from support.rendered import Objects, Render, named, of_kind
 
 from singletrack.lifecycle import OWNING
-from singletrack.metrics.exposing import LIFECYCLE, PREFIX
+from singletrack.metrics.declarations import LEDGER, PREFIX
 
 SCALERS = ("HorizontalPodAutoscaler", "ScaledObject")
 KEDA: dict[str, Any] = {"kind": "keda", "keda": {"serverAddress": "http://prometheus:9090"}}
@@ -55,7 +55,7 @@ def test_an_hpa_divides_the_runs_that_own_their_lock_by_the_slots_of_a_pod(rende
     assert metric["type"] == "External"
     assert metric["external"]["target"] == {"type": "AverageValue", "averageValue": "1.5"}
     asked = metric["external"]["metric"]
-    assert asked["name"].removeprefix(PREFIX) in {each.name for each in LIFECYCLE}
+    assert asked["name"].removeprefix(PREFIX) in {each.name for each in LEDGER}
     [expression] = asked["selector"]["matchExpressions"]
     assert expression["key"] == "state"
     assert set(expression["values"]) == OWNING

@@ -84,7 +84,7 @@ def test_the_same_submission_again_changes_nothing(ledger: LedgerUnderTest) -> N
     reply = ledger.submit("a")
     assert (reply.verdict, reply.state, reply.created) == (Verdict.OK, State.READY, False)
     assert ledger.run("a") == before
-    assert ledger.execute(ops.ReadCounters())["runs|state=READY"] == 1
+    assert ledger.execute(ops.ReadCounters())["runs|queue=other|state=READY"] == 1
 
 
 def test_a_repeated_submission_tells_how_far_the_run_has_come(ledger: LedgerUnderTest) -> None:

@@ -25,7 +25,6 @@ from singletrack.adapters.redis_ledger import RedisLedger
 from singletrack.adapters.redis_ledger.server import Capabilities
 from singletrack.errors import LedgerError, LedgerUnavailable, SingletrackError
 from singletrack.settings import Settings
-from singletrack.tasks import declaration_of, describe
 from singletrack_worker import start_checks
 from singletrack_worker.agent.client import AgentError
 from singletrack_worker.agent.guarding import watch_agent
@@ -38,8 +37,8 @@ from singletrack_worker.exporting import WorkerMetrics
 from singletrack_worker.foreign_messages import tolerate_foreign_messages
 from singletrack_worker.receipts import Receipts
 from singletrack_worker.refusing import Refusing
+from singletrack_worker.registering import Registration
 from singletrack_worker.revoking import replace_revoke
-from singletrack_worker.routing import Routes
 from singletrack_worker.runtime import Runtime
 from singletrack_worker.shutdown_signals import put_off_while_writing
 from singletrack_worker.without_scripts import do_without_scripts
@@ -63,8 +62,9 @@ class MainProcess:
         self._agent = agent
         self._controller: Any = None
         self._requests: WeakValueDictionary[str, GatedRequest] = WeakValueDictionary()
-        self._entries: dict[str, str] = {}
+        self._registration = Registration(app, runtime.ledger)
         self.receipts = Receipts()
+        self._metrics = WorkerMetrics()
         self.refusing = Refusing(runtime)
         self.runtime = runtime
 
@@ -103,7 +103,7 @@ class MainProcess:
             tells_celery=writes_json(controller.app),
         )
         main = cls(controller.app, runtime, agent)
-        main.register_tasks()
+        main._registration.register()
         start_checks.tell(start_checks.find_strangers_of(controller.app))
         main.guard_agent()
         replace_revoke(runtime)
@@ -128,12 +128,13 @@ class MainProcess:
         self._look_after_pool()
         controller.timer.call_repeatedly(_LOOK_SECONDS, self._look_after_pool)
         grace = self.runtime.settings.lease.blessing_grace_seconds
-        controller.timer.call_repeatedly(grace / 2, self._register_forgotten_tasks)
+        controller.timer.call_repeatedly(grace / 2, self._registration.register_forgotten)
+        self._metrics.started(
+            controller.concurrency, self._registration.queues, lambda: len(state.active_requests)
+        )
         settings = self.runtime.settings.worker
         if settings.worker_metrics_port:
-            metrics = WorkerMetrics(controller.concurrency)
-            metrics.busy.set_function(lambda: len(state.active_requests))
-            metrics.serve(settings.worker_metrics_host, settings.worker_metrics_port)
+            self._metrics.serve(settings.worker_metrics_host, settings.worker_metrics_port)
 
     def _look_after_pool(self) -> None:
         """Have the place of a child that has ended taken by another one.
@@ -141,6 +142,7 @@ class MainProcess:
         Celery looks as soon as a child closes its end of a pipe, which may be before it has ended,
         and then not again for five seconds.
         """
+        self._metrics.beat()
         pool = self._controller.pool._pool
         self._tell_exits(pool)
         pool.maintain_pool()
@@ -164,6 +166,7 @@ class MainProcess:
 
     def tell_exit(self, pid: int, code: int) -> None:
         """Tell the agent how a child ended; it merges that into its report."""
+        self._metrics.child_ended(code)
         try:
             self.runtime.agent.child_exit(pid, code)
         except AgentError as error:
@@ -172,30 +175,6 @@ class MainProcess:
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         """Run something in the main loop after a while."""
         self._controller.timer.call_after(seconds, act)
-
-    def register_tasks(self) -> None:
-        """Write this worker's tasks into the catalogue."""
-        routes = Routes(self._app)
-        for task in self._app.tasks.values():
-            declared = declaration_of(task)
-            if declared is not None:
-                entry = describe(task, declared)
-                queue = entry.queue or routes.queue_of(task)
-                self._entries[task.name] = replace(entry, queue=queue).to_json()
-        if self._entries:
-            self.runtime.ledger.execute(ops.RegisterTasks(entries=self._entries))
-        log.info("tasks_registered", tasks=sorted(self._entries))
-
-    def _register_forgotten_tasks(self) -> None:
-        """A server that has lost everything does not know what can be run, before it is blessed."""
-        try:
-            known = self.runtime.ledger.execute(ops.ListTasks())
-            lost = {name: entry for name, entry in self._entries.items() if name not in known}
-            if lost:
-                self.runtime.ledger.execute(ops.RegisterTasks(entries=lost))
-                log.info("tasks_registered", tasks=sorted(lost))
-        except LedgerError as error:
-            log.debug("tasks_not_registered", error=str(error))
 
     def stop(self) -> None:
         """Let the agent go once nothing is bound to it, and forget the connections."""
@@ -245,6 +224,7 @@ class MainProcess:
 
     def _take_agent(self, agent: AgentProcess) -> None:
         self._agent = agent
+        self._metrics.agent_replaced()
         self.runtime = replace(self.runtime, agent=agent.client)
         self.guard_agent()
 

@@ -172,7 +172,7 @@ OPERATOR = (
     ),
     _gauge(
         "loop_last_success_timestamp_seconds",
-        "When a loop of the operator last did its work: `project`, `resync` or `upkeep`.",
+        "When a loop last did its work; some do upkeep of the ledger, some follow TaskRuns.",
         "loop",
         unit="seconds",
     ),

@@ -169,6 +169,11 @@ class Forget(Operation[bool]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterTasks(Operation[None]):
-    """Add a worker's tasks to the catalogue: name → JSON text of the entry."""
+    """Add a worker's tasks to the catalogue: name → JSON text of the entry.
+
+    From then on new runs of them are counted by their names, and those of its queues by theirs.
+    """
 
     entries: Mapping[str, str] = field(default_factory=dict)
+    queues: tuple[str, ...] = ()
+    """The broker queues this worker takes messages from."""

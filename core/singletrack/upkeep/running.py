@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
@@ -23,6 +24,7 @@ from singletrack.upkeep.sweeping import Sweeper, Witness
 log = structlog.get_logger()
 
 Pass = Callable[[], Awaitable[object]]
+Succeeded = Callable[[str], None]
 
 
 async def run_upkeep(
@@ -32,10 +34,12 @@ async def run_upkeep(
     *,
     prepare: Prepare | None = None,
     witness: Witness | None = None,
+    succeeded: Succeeded | None = None,
 ) -> None:
     """Run the loops side by side until this task is cancelled.
 
-    `prepare` is called right before a blessing, `witness` with all leases about every second.
+    `prepare` is called right before a blessing, `witness` with all leases about every second,
+    `succeeded` with the name of a loop that has done its work.
     """
     clock: Clock = SystemClock()
     sweeper = Sweeper(ledger, settings.lease, clock, witness)
@@ -52,14 +56,21 @@ async def run_upkeep(
             ("promote", lambda: promote(ledger), 10.0),
             ("prune", lambda: prune(ledger), 30.0),
         ):
-            group.create_task(_repeat(name, one_pass, pause))
+            tell = partial(succeeded, name) if succeeded else _nobody_asks
+            group.create_task(_repeat(name, one_pass, pause, tell))
 
 
-async def _repeat(name: str, one_pass: Pass, pause_seconds: float) -> None:
+def _nobody_asks() -> None: ...
+
+
+async def _repeat(
+    name: str, one_pass: Pass, pause_seconds: float, succeeded: Callable[[], None]
+) -> None:
     failing = False
     while True:
         try:
             await one_pass()
+            succeeded()
             if failing:
                 log.info("upkeep_recovered", loop=name)
             failing = False

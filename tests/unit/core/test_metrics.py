@@ -1,5 +1,7 @@
 from prometheus_client import CollectorRegistry, generate_latest
 
+from singletrack.metrics import counters as ledger_counters
+from singletrack.metrics.declarations import EVERY, LABELS, LEDGER, Kind
 from singletrack.metrics.exposing import LedgerCollector, parse_field
 
 
@@ -17,24 +19,24 @@ def test_a_field_of_the_ledger_is_a_name_and_labels():
 
 
 def test_counters_and_gauges_appear_under_the_prefix():
-    text = exposition({"runs_finished_total|task=a|outcome=lost": 2, "runs|state=QUEUED": 3})
+    fields = {"runs_finished_total|task=a|outcome=lost": 2, "runs|queue=q|state=QUEUED": 3}
+    text = exposition(fields)
     assert 'singletrack_runs_finished_total{outcome="lost",task="a"} 2.0' in text
-    assert 'singletrack_runs{state="QUEUED"} 3.0' in text
-    assert "singletrack_lock_waiters 3.0" in text
+    assert 'singletrack_runs{queue="q",state="QUEUED"} 3.0' in text
 
 
-def test_histogram_buckets_are_cumulative():
+def test_histogram_buckets_are_cumulative_and_give_the_count():
     text = exposition(
         {
-            "run_wait_seconds_bucket|task=a|le=0.1": 2,
-            "run_wait_seconds_bucket|task=a|le=1": 1,
-            "run_wait_seconds_count|task=a": 4,
+            "run_wait_seconds_bucket|task=a|le=1": 2,
+            "run_wait_seconds_bucket|task=a|le=5": 1,
+            "run_wait_seconds_bucket|task=a|le=+Inf": 1,
             "run_wait_seconds_sum|task=a": 7.5,
         }
     )
-    assert 'singletrack_run_wait_seconds_bucket{le="0.05",task="a"} 0.0' in text
-    assert 'singletrack_run_wait_seconds_bucket{le="0.1",task="a"} 2.0' in text
-    assert 'singletrack_run_wait_seconds_bucket{le="1.0",task="a"} 3.0' in text
+    assert 'singletrack_run_wait_seconds_bucket{le="0.1",task="a"} 0.0' in text
+    assert 'singletrack_run_wait_seconds_bucket{le="1.0",task="a"} 2.0' in text
+    assert 'singletrack_run_wait_seconds_bucket{le="300.0",task="a"} 3.0' in text
     assert 'singletrack_run_wait_seconds_bucket{le="+Inf",task="a"} 4.0' in text
     assert 'singletrack_run_wait_seconds_count{task="a"} 4.0' in text
     assert 'singletrack_run_wait_seconds_sum{task="a"} 7.5' in text
@@ -42,5 +44,46 @@ def test_histogram_buckets_are_cumulative():
 
 def test_an_empty_ledger_still_declares_every_metric():
     text = exposition({})
-    for name in ("runs_submitted_total", "runs_finished_total", "run_duration_seconds"):
-        assert f"# HELP singletrack_{name}" in text
+    for metric in LEDGER:
+        assert f"# HELP {metric.full_name}" in text
+    assert "singletrack_locks_suspect 0.0" in text
+
+
+def test_a_ledger_that_did_not_answer_has_no_numbers_and_not_zeros():
+    text = exposition(None)
+    assert "singletrack_ledger_up 0.0" in text
+    assert "locks_suspect" not in text
+
+
+def test_a_duration_tells_the_end_of_its_run_unless_another_attempt_followed():
+    found = ledger_counters.read(
+        {
+            "run_duration_seconds_bucket|task=a|outcome=succeeded|le=1": "2",
+            "run_duration_seconds_bucket|task=a|outcome=failed|le=1": "3",
+            "run_duration_seconds_bucket|task=a|outcome=retried|le=1": "4",
+            "run_duration_seconds_sum|task=a|result=error": "1500",
+            "runs_finished_total|task=a|outcome=failed": "1",
+            "runs|queue=q|state=READY": "0",
+        },
+        labels=[],
+    )
+    assert found == {
+        "run_duration_seconds_bucket|task=a|result=ok|le=1": 2,
+        "run_duration_seconds_bucket|task=a|result=error|le=1": 7,
+        "run_duration_seconds_sum|task=a|result=error": 1.5,
+        "runs_finished_total|task=a|outcome=succeeded": 2,
+        "runs_finished_total|task=a|outcome=failed": 4,
+    }
+
+
+def test_names_and_labels_of_metrics_follow_the_rules():
+    names = [metric.name for metric in EVERY]
+    assert len(names) == len(set(names))
+    for metric in EVERY:
+        assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER), metric.name
+        assert metric.name.endswith("_seconds") == (metric.unit == "seconds"), metric.name
+        assert bool(metric.buckets) == (metric.kind is Kind.HISTOGRAM), metric.name
+        assert list(metric.buckets) == sorted(metric.buckets), metric.name
+        assert metric.help.endswith("."), metric.name
+        assert set(metric.labels) <= set(LABELS), metric.name
+    assert set(LABELS) == {label for metric in EVERY for label in metric.labels}

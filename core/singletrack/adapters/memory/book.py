@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from singletrack.adapters.memory.counters import Counters
+from singletrack.adapters.memory.counters import Counters, Labels
 from singletrack.adapters.memory.granting import describe_grant
 from singletrack.adapters.memory.telling import CeleryResults
 from singletrack.adapters.memory.times import from_time, to_ms, to_time
@@ -34,6 +34,8 @@ class Record:
     run: Run
     push: bool
     """Whether its message goes to the broker's list in the step that makes it READY."""
+    labels: Labels
+    """Under which names it is counted."""
     retried: tuple[str, State] | None = None
     """The nonce of the latest attempt that another one follows, and how it ended."""
     claims: int = 0
@@ -120,7 +122,7 @@ class Book:
             raise LedgerRefused(f"a run cannot begin its life in {state}")
         record = self.add(spec, state, push=push, **fields)
         record.claims = claims
-        self.counters.submitted(spec.task, spec.door)
+        self.counters.submitted(record.labels, spec.door)
         self._enter(record, None)
         return record
 
@@ -131,7 +133,7 @@ class Book:
         run = Run(
             spec=spec, state=state, revision=0, sequence=self.sequence, submitted_at=at, **fields
         )
-        record = self.records[spec.run_id] = Record(run, push)
+        record = self.records[spec.run_id] = Record(run, push, self.counters.labels_of(spec))
         return record
 
     def move(self, record: Record, to: State, *, let_next_in: bool = True, **fields: Any) -> None:
@@ -187,7 +189,7 @@ class Book:
         fields = {"result": outcome.result, "failure": outcome.failure, "provisional": False}
         self.correct(record, outcome.state, **fields)
         self.close(record)
-        self.counters.finished(record.run.spec.task, outcome.state)
+        self.counters.finished(record.labels, record.run)
         self.note(record)
         if owned:
             self.promote(record.run.spec.lock)
@@ -275,15 +277,15 @@ class Book:
             self.change(record, not_before=None, progress=None)
         if run.attempt:
             return
-        self.counters.began(run.spec.task, to_ms((at - run.submitted_at).total_seconds()))
+        self.counters.began(record.labels, to_ms((at - run.submitted_at).total_seconds()))
 
     def _finish(self, record: Record, before: State | None) -> None:
         run, at = record.run, to_time(self.now)
         self.close(record)
-        self.counters.finished(run.spec.task, run.state)
+        self.counters.finished(record.labels, run)
         if before is State.RUNNING and run.started_at:
             took_ms = to_ms((at - run.started_at).total_seconds())
-            self.counters.executed(run.spec.task, run.state, took_ms)
+            self.counters.executed(record.labels, run.state, took_ms)
 
 
 def whose(spec: RunSpec, worker: str, pod: Pod | None) -> dict[str, Any]:

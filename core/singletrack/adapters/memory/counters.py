@@ -1,49 +1,62 @@
-"""The lifecycle counters, under the field names that `singletrack.metrics` renders."""
+"""The lifecycle counters, under the field names that `singletrack.metrics.exposing` renders."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from singletrack.lifecycle import TERMINAL, VIEWS, State
-from singletrack.metrics.exposing import HISTOGRAMS
+from singletrack.metrics.counters import BUCKETS, FAILURES, REASONS, from_the_start
+from singletrack.metrics.declarations import LABEL_CAPS, OTHER
+from singletrack.run import Run, RunSpec
 
-_BUCKETS = {histogram.name: histogram.buckets for histogram in HISTOGRAMS}
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Under which names a run is counted, from its submission to its end."""
+
+    task: str
+    queue: str
 
 
 class Counters:
-    """Counts what happens to runs; a task name no worker has registered becomes `other`."""
+    """Counts what happens to runs; a name that no worker has registered becomes `other`."""
 
     def __init__(self) -> None:
         self._values: Counter[str] = Counter()
-        self._sums: dict[str, float] = {}
-        self._tasks: set[str] = set()
+        self._sums_ms: Counter[str] = Counter()
+        self._known: dict[str, list[str]] = {kind: [] for kind in LABEL_CAPS}
 
-    def register(self, tasks: Iterable[str]) -> None:
-        """Know these tasks by name; each outcome's counter starts at 0."""
-        for task in tasks:
-            self._tasks.add(task)
-            for view in VIEWS.values():
-                if view.outcome:
-                    self._values[f"runs_finished_total|task={task}|outcome={view.outcome}"] += 0
+    def register(self, tasks: Iterable[str], queues: Iterable[str]) -> None:
+        """Know these by name, while there are not too many of them."""
+        for kind, names in (("task", tasks), ("queue", queues)):
+            for name in names:
+                self._know(kind, name)
 
-    def submitted(self, task: str, door: str) -> None:
-        self._values[f"runs_submitted_total|task={self._label(task)}|door={door}"] += 1
+    def labels_of(self, spec: RunSpec) -> Labels:
+        return Labels(self._label("task", spec.task), self._label("queue", spec.queue))
 
-    def began(self, task: str, waited_ms: int) -> None:
-        self._observe("run_wait_seconds", f"|task={self._label(task)}", waited_ms)
+    def submitted(self, labels: Labels, door: str) -> None:
+        self._values[f"runs_submitted_total|task={labels.task}|door={door}"] += 1
 
-    def executed(self, task: str, end: State, took_ms: int) -> None:
+    def began(self, labels: Labels, waited_ms: int) -> None:
+        self._observe("run_wait_seconds", f"|task={labels.task}", waited_ms)
+
+    def executed(self, labels: Labels, end: State, took_ms: int) -> None:
         result = "ok" if end is State.SUCCEEDED else "error"
-        labels = f"|task={self._label(task)}|result={result}"
-        self._observe("run_duration_seconds", labels, took_ms)
+        self._observe("run_duration_seconds", f"|task={labels.task}|result={result}", took_ms)
 
-    def finished(self, task: str, end: State) -> None:
-        outcome = VIEWS[end].outcome
-        self._values[f"runs_finished_total|task={self._label(task)}|outcome={outcome}"] += 1
+    def finished(self, labels: Labels, run: Run) -> None:
+        view = VIEWS[run.state]
+        self._values[f"runs_finished_total|task={labels.task}|outcome={view.outcome}"] += 1
+        if run.state in FAILURES:
+            given = run.failure.reason if run.failure else OTHER
+            reason = given if given in REASONS else OTHER
+            self._values[f"run_failures_total|task={labels.task}|reason={reason}"] += 1
 
-    def retried(self, task: str, cause: str) -> None:
-        self._values[f"retries_total|task={self._label(task)}|cause={cause}"] += 1
+    def retried(self, labels: Labels, cause: str) -> None:
+        self._values[f"retries_total|task={labels.task}|cause={cause}"] += 1
 
     def claim_refused(self) -> None:
         self._values["claims_refused_total"] += 1
@@ -54,18 +67,29 @@ class Counters:
     def lock_released(self) -> None:
         self._values["locks_released_total"] += 1
 
-    def read(self, states: Iterable[State]) -> dict[str, float]:
-        """Everything counted, and how many of the runs given by their states are alive."""
-        alive = Counter(f"runs|state={state}" for state in states if state not in TERMINAL)
-        return {**self._values, **self._sums, **alive}
+    def read(self, alive: Iterable[tuple[Labels, State]]) -> dict[str, float]:
+        """Everything counted, and how many of the given runs are alive."""
+        sums = {field: ms / 1000 for field, ms in self._sums_ms.items() if ms}
+        runs = Counter(
+            f"runs|queue={labels.queue}|state={state}"
+            for labels, state in alive
+            if state not in TERMINAL
+        )
+        return {**from_the_start(self._known["task"]), **self._values, **sums, **runs}
 
-    def _label(self, task: str) -> str:
-        return task if task in self._tasks else "other"
+    def _know(self, kind: str, name: str) -> None:
+        known = self._known[kind]
+        if name in known:
+            return
+        if len(known) < LABEL_CAPS[kind]:
+            known.append(name)
+        else:
+            self._values[f"label_values_refused_total|label={kind}"] += 1
+
+    def _label(self, kind: str, name: str) -> str:
+        return name if name in self._known[kind] else OTHER
 
     def _observe(self, name: str, labels: str, ms: int) -> None:
-        seconds = ms / 1000
-        bucket = next((bound for bound in _BUCKETS[name] if seconds <= bound), None)
-        if bucket is not None:
-            self._values[f"{name}_bucket{labels}|le={bucket:g}"] += 1
-        self._values[f"{name}_count{labels}"] += 1
-        self._sums[f"{name}_sum{labels}"] = self._sums.get(f"{name}_sum{labels}", 0.0) + seconds
+        bucket = next((f"{bound:g}" for bound in BUCKETS[name] if ms <= bound * 1000), "+Inf")
+        self._values[f"{name}_bucket{labels}|le={bucket}"] += 1
+        self._sums_ms[f"{name}_sum{labels}"] += ms

@@ -136,4 +136,4 @@ def forget(book: Book, op: ops.Forget) -> bool:
 
 def register_tasks(book: Book, op: ops.RegisterTasks) -> None:
     book.tasks.update(op.entries)
-    book.counters.register(op.entries)
+    book.counters.register(op.entries, op.queues)

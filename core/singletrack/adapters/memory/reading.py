@@ -8,6 +8,7 @@ from typing import Any
 
 from singletrack import operations as ops
 from singletrack.adapters.memory.book import LEASED, Book, Record
+from singletrack.adapters.memory.times import from_time
 from singletrack.errors import Holder
 from singletrack.lifecycle import LIVE, OWNING, TERMINAL, State
 from singletrack.run import Run
@@ -136,13 +137,30 @@ def list_tasks(book: Book, _op: ops.ListTasks) -> Mapping[str, str]:
 
 
 def read_counters(book: Book, _op: ops.ReadCounters) -> Mapping[str, float]:
+    records = book.records.values()
     numbers = {
         "paused|kind=lock": len(book.paused_locks),
         "paused|kind=queue": len(book.paused_queues),
-        "locks_suspect": sum(record.run.suspect for record in book.records.values()),
+        "locks_suspect": sum(record.run.suspect for record in records),
+    }
+    read_off = {
+        "ledger_blessed": float(book.blessed),
+        "runs_kept": float(sum(record.run.terminal for record in records)),
+        "runs_unprojected": float(sum(record.unshown is not None for record in records)),
     }
     gauges = {name: float(number) for name, number in numbers.items() if number}
-    return book.counters.read(record.run.state for record in book.records.values()) | gauges
+    counted = book.counters.read((record.labels, record.run.state) for record in records)
+    return counted | gauges | read_off | _longest_running(book)
+
+
+def _longest_running(book: Book) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for record in book.in_state(State.RUNNING):
+        field = f"longest_running_seconds|queue={record.labels.queue}"
+        started = record.run.started_at
+        ms = book.now - from_time(started) if started else 0
+        found[field] = max(found.get(field, 0.0), ms / 1000)
+    return found
 
 
 def read_server(book: Book, _op: ops.ReadServer) -> ops.ServerStatus:

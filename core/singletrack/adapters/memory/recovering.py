@@ -53,7 +53,7 @@ def bless(book: Book, op: ops.Bless) -> bool:
     for record in book.records.values():
         if record.run.provisional:
             book.change(record, provisional=False)
-            book.counters.finished(record.run.spec.task, record.run.state)
+            book.counters.finished(record.labels, record.run)
             book.celery.ended(record.run, book.now)
             if record.run.gone:
                 book.drop_latest(record)

@@ -25,8 +25,8 @@ def end_attempt(book: Book, record: Record, outcome: Outcome) -> None:
     cause, pause_ms = following
     run, at = record.run, to_time(book.now)
     took = at - run.started_at if run.started_at else at - at
-    book.counters.retried(run.spec.task, cause)
-    book.counters.executed(run.spec.task, outcome.state, to_ms(took.total_seconds()))
+    book.counters.retried(record.labels, cause)
+    book.counters.executed(record.labels, outcome.state, to_ms(took.total_seconds()))
     record.retried = (run.nonce, outcome.state)
     book.change(record, not_before=to_time(book.now + pause_ms))
     book.move(record, State.READY, **fields)

@@ -1,7 +1,7 @@
 """The Redis function library: assembled from one Lua file per operation, loaded by version.
 
-The transition table, the owning states, the names Celery knows, the outcomes and the histogram
-buckets are written into the library from Python, so there is one copy of each. Function names carry
+The transition table, the owning states, the names Celery knows and the tables of the metrics are
+written into the library from Python, so there is one copy of each. Function names carry
 the version of the wire format (`singletrack_submit_v7`), so an incompatible library can be loaded
 beside this one.
 """
@@ -14,7 +14,8 @@ from functools import cache
 from importlib.resources import files
 
 from singletrack.lifecycle import OWNING, TERMINAL, TRANSITIONS, VIEWS, State
-from singletrack.metrics.exposing import HISTOGRAMS
+from singletrack.metrics import counters
+from singletrack.metrics.declarations import LABEL_CAPS
 
 VERSION = 7
 NAME = f"singletrack_v{VERSION}"
@@ -64,19 +65,22 @@ def _constants() -> str:
         f"local SUFFIX = '_v{VERSION}'",
         f"local TRANSITIONS = {_table({k: _table(v) for k, v in transitions.items()})}",
         f"local OWNING = {_table({str(state): 'true' for state in sorted(OWNING)})}",
-        "local OUTCOMES = {"
-        + ", ".join(f"'{view.outcome}'" for view in VIEWS.values() if view.outcome)
-        + "}",
         f"local CELERY = {_table({str(state): _celery(state) for state in sorted(TERMINAL)})}",
-        "local BUCKETS = "
-        + _table(
-            {
-                histogram.name: "{" + ", ".join(f"{bound:g}" for bound in histogram.buckets) + "}"
-                for histogram in HISTOGRAMS
-            }
-        ),
+        *_counting(),
     ]
     return "\n".join(tables)
+
+
+def _counting() -> list[str]:
+    """The tables of `counting.lua`."""
+    tables: dict[str, Mapping[str, object]] = {
+        "BUCKETS": {name: _list(bounds) for name, bounds in counters.BUCKETS.items()},
+        "FAILURES": dict.fromkeys(map(str, counters.FAILURES), "true"),
+        "LABEL_CAPS": LABEL_CAPS,
+        "REASONS": dict.fromkeys(counters.REASONS, "true"),
+        "WAITING": dict.fromkeys(map(str, counters.WAITING), "true"),
+    }
+    return [f"local {name} = {_table(entries)}" for name, entries in tables.items()]
 
 
 def _celery(state: State) -> str:
@@ -85,5 +89,9 @@ def _celery(state: State) -> str:
     return f"{{status = '{view.celery_stored}', error = {error}}}"
 
 
-def _table(entries: Mapping[str, str]) -> str:
+def _list(bounds: tuple[float, ...]) -> str:
+    return "{" + ", ".join(f"{bound:g}" for bound in bounds) + "}"
+
+
+def _table(entries: Mapping[str, object]) -> str:
     return "{" + ", ".join(f"['{key}'] = {value}" for key, value in entries.items()) + "}"

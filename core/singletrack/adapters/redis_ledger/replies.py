@@ -8,6 +8,7 @@ from singletrack import operations as ops
 from singletrack.adapters.redis_ledger import records
 from singletrack.errors import Holder
 from singletrack.lifecycle import State
+from singletrack.metrics import counters as metrics
 from singletrack.operations import Verdict
 from singletrack.pods import Pod
 from singletrack.policies import Decision, Refusal
@@ -204,7 +205,9 @@ def server(_op: Any, reply: list[str]) -> ops.ServerStatus:
 
 
 def counters(_op: Any, reply: Any) -> dict[str, float]:
-    return {field: float(value) for field, value in records.pairs(reply).items()}
+    counted, read, labels = reply
+    gauges = {field: float(value) for field, value in records.pairs(read).items()}
+    return metrics.read(records.pairs(counted), labels) | gauges
 
 
 def ids(_op: Any, reply: list[str]) -> tuple[str, ...]:

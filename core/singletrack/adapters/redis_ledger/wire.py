@@ -77,7 +77,10 @@ _TABLE: dict[type, tuple[Arguments, Decode]] = {
     ops.AckProjection: (lambda op: [op.run_id, str(op.revision)], replies.one),
     ops.Forget: (lambda op: [op.run_id], replies.one),
     ops.RegisterTasks: (
-        lambda op: [text for entry in op.entries.items() for text in entry],
+        lambda op: [
+            *(str(len(op.queues)), *op.queues),
+            *(text for entry in op.entries.items() for text in entry),
+        ],
         replies.none,
     ),
     ops.GetRun: (lambda op: [op.run_id], replies.run),

@@ -11,11 +11,11 @@ register('bless', {}, function(args)
   redis.call('HDEL', P .. 'meta', 'past')
   for _, id in ipairs(redis.call('SMEMBERS', P .. 'provisional')) do
     local r = fetch(id)
-    count_end(r, 'LOST')
     redis.call('HDEL', P .. 'run:' .. id, 'provisional')
     local why = { 'failure_reason', 'failure_message', 'finished_at' }
     local said = redis.call('HMGET', P .. 'run:' .. id, unpack(why))
     for i, field in ipairs(why) do r[field] = said[i] end
+    count_end(r, 'LOST')
     tell_celery(r)
     r.provisional = ''
     if r.deleted ~= '' then hide(r) end

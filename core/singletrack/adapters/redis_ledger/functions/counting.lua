@@ -1,37 +1,73 @@
--- The metrics, counted by the function that changes the state, so that they cannot miss a change.
+-- The metrics, counted by the function that changes the state, so that they cannot miss a change. What
+-- can be read off later is not counted: `singletrack.metrics.counters` tells which field is what.
 
-local function count(field, by) redis.call('HINCRBY', P .. 'metrics', field, by or 1) end
+local function count(field, by) redis.call('HINCRBY', P .. 'metrics', field, by or '1') end
 
-local function known_task(r)
-  return redis.call('HEXISTS', P .. 'tasks', r.task) == 1 and r.task or 'other'
+-- Whether runs of this task, or in this queue, are counted under its name.
+local function find_labels(r)
+  local known = redis.call('HMGET', P .. 'labels', 'task=' .. r.task, 'queue=' .. r.queue)
+  if not known[1] then change(r, 'task_label', 'other') end
+  if not known[2] then change(r, 'queue_label', 'other') end
 end
 
--- `name` and `labels` ("|task=x") of a histogram declared in BUCKETS; value in milliseconds.
-local function observe(name, labels, ms)
-  local seconds = ms / 1000
-  for _, bound in ipairs(BUCKETS[name]) do
-    if seconds <= bound then
-      count(name .. '_bucket' .. labels .. '|le=' .. bound)
+local function task_of(r) return r.task_label == '' and r.task or r.task_label end
+local function queue_of(r) return r.queue_label == '' and r.queue or r.queue_label end
+
+-- Have a name be a label, while there are not too many.
+local function add_label(kind, name)
+  if redis.call('HEXISTS', P .. 'labels', kind .. '=' .. name) == 1 then return end
+  local there = tonumber(redis.call('HGET', P .. 'labels', kind) or '0')
+  if there >= LABEL_CAPS[kind] then return count('label_values_refused_total|label=' .. kind) end
+  redis.call('HSET', P .. 'labels', kind .. '=' .. name, 1, kind, there + 1)
+end
+
+-- A value in milliseconds, in the histogram's bucket and in its sum.
+local function observe(name, bucket_labels, sum_labels, ms)
+  local bounds, bucket = BUCKETS[name], '+Inf'
+  for i = 1, #bounds do
+    if ms <= bounds[i] * 1000 then
+      bucket = bounds[i]
       break
     end
   end
-  count(name .. '_count' .. labels)
-  redis.call('HINCRBYFLOAT', P .. 'metrics', name .. '_sum' .. labels, string.format('%.3f', seconds))
+  count(name .. '_bucket|' .. bucket_labels .. '|le=' .. bucket)
+  if ms > 0 then count(name .. '_sum|' .. sum_labels, int(ms)) end
+end
+
+-- How long an attempt was executed; `how` it ended is an outcome, or `retried`.
+local function count_attempt(r, how, at)
+  local task = 'task=' .. task_of(r)
+  local result = how == 'succeeded' and '|result=ok' or '|result=error'
+  observe('run_duration_seconds', task .. '|outcome=' .. how, task .. result, at - number(r, 'started_at'))
+end
+
+local function count_failure(r, state)
+  if not FAILURES[state] then return end
+  local reason = REASONS[r.failure_reason or ''] and r.failure_reason or 'other'
+  count('run_failures_total|task=' .. task_of(r) .. '|reason=' .. reason)
+end
+
+-- The end of a run that was not being executed.
+local function count_end(r, state)
+  count('runs_finished_total|task=' .. task_of(r) .. '|outcome=' .. string.lower(state))
+  count_failure(r, state)
+end
+
+-- Runs that workers have are few, and read off when somebody asks.
+local function count_waiting(r, state, by)
+  if WAITING[state] then count('runs|queue=' .. queue_of(r) .. '|state=' .. state, by) end
 end
 
 local function measure(r, to, at)
-  if r.state ~= '' then count('runs|state=' .. r.state, -1) end
+  if r.state == 'RUNNING' and not TRANSITIONS[to] then
+    count_attempt(r, string.lower(to), at)
+    return count_failure(r, to)
+  end
+  count_waiting(r, r.state, '-1')
   if to == 'RUNNING' and number(r, 'attempt') == 0 then
-    observe('run_wait_seconds', '|task=' .. known_task(r), at - number(r, 'submitted_at'))
+    local task = 'task=' .. task_of(r)
+    observe('run_wait_seconds', task, task, at - number(r, 'submitted_at'))
   end
-  if TRANSITIONS[to] then
-    count('runs|state=' .. to)
-    return
-  end
-  local task = '|task=' .. known_task(r)
-  count('runs_finished_total' .. task .. '|outcome=' .. string.lower(to))
-  if r.state == 'RUNNING' then
-    local result = to == 'SUCCEEDED' and 'ok' or 'error'
-    observe('run_duration_seconds', task .. '|result=' .. result, at - number(r, 'started_at'))
-  end
+  if TRANSITIONS[to] then return count_waiting(r, to) end
+  count_end(r, to)
 end

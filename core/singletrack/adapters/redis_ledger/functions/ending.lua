@@ -87,9 +87,9 @@ end
 local function end_attempt(r, to, reason, asked_ms)
   local cause, pause_ms = next_attempt(r, to, reason, asked_ms)
   if not cause then return move(r, to) end
-  local task, at = '|task=' .. known_task(r), now()
-  count('retries_total' .. task .. '|cause=' .. cause)
-  observe('run_duration_seconds', task .. '|result=error', at - number(r, 'started_at'))
+  local at = now()
+  count('retries_total|task=' .. task_of(r) .. '|cause=' .. cause)
+  count_attempt(r, 'retried', at)
   change(r, 'not_before', at + pause_ms, 'retried', r.nonce .. ' ' .. to)
   move(r, 'READY')
 end
@@ -107,10 +107,6 @@ local function lose(r, cause, message, code, signal)
   break_off(r, 'LOST', cause == 'OUT_OF_MEMORY' and 'OOMKilled' or 'WorkerLost', message)
 end
 
-local function count_end(r, outcome)
-  count('runs_finished_total|task=' .. known_task(r) .. '|outcome=' .. string.lower(outcome))
-end
-
 -- The token of the next claim will be higher than this one.
 local function raise_token(token)
   local last = tonumber(redis.call('HGET', P .. 'meta', 'token') or '0')
@@ -120,8 +116,8 @@ end
 -- Take a record out of a state that was true in a past the server now knows to be over.
 local function correct(r, to)
   leave(r)
-  count('runs|state=' .. r.state, -1)
-  if TRANSITIONS[to] then count('runs|state=' .. to) end
+  count_waiting(r, r.state, '-1')
+  count_waiting(r, to)
   change(r, 'state', to)
 end
 

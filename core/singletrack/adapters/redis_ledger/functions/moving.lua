@@ -45,7 +45,7 @@ local function leave(r)
     if not was_due then redis.call('ZREM', P .. 'parked:' .. r.queue, r.id) end
   elseif r.state == 'CLAIMED' or r.state == 'RUNNING' then
     redis.call('SREM', P .. 'leased', r.id)
-    if r.suspect_at ~= '' then count('locks_suspect', -1) end
+    if r.suspect_at ~= '' then count('locks_suspect', '-1') end
     return
   end
   redis.call('ZREM', P .. 'deadlines', r.id)

@@ -20,7 +20,7 @@ end
 
 local function resume(kind, name)
   if redis.call('HDEL', P .. 'paused', kind .. ':' .. name) == 0 then return 0 end
-  count('paused|kind=' .. kind, -1)
+  count('paused|kind=' .. kind, '-1')
   return 1
 end
 

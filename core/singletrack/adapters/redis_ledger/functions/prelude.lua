@@ -20,10 +20,11 @@
 --   latest          hash    namespace -> the last run accepted at the REST door
 --   tasks           hash    the catalogue
 --   agents          hash    lease agent -> server identity to which it has told everything it knows
---   metrics         hash    counters and gauges
+--   metrics         hash    counters
+--   labels          hash    task=<name> and queue=<name> that are counted by name; task, queue -> how many
 --   changes         stream  hints for watchers, never the truth
 -- Times are milliseconds; tokens and sequence numbers are microseconds or the last one plus one.
--- TRANSITIONS, OWNING, BUCKETS and CELERY are written above this file when the library is assembled.
+-- TRANSITIONS, OWNING, CELERY and the tables of counting.lua are written above this file when the library is assembled.
 
 local P = ''
 local REPUBLISH_MS, REPUBLISH_MAX_MS, FRUITLESS_CLAIMS = 13000, 3600000, 20
@@ -69,7 +70,7 @@ local CORE = {
   'start_deadline_ms', 'queue_timeout_ms', 'ttl_ms', 'attempt', 'claims', 'publications', 'nonce',
   'token', 'lease_seq', 'cancel_by', 'cancel_reason', 'cancel_grace_ms', 'submitted_at', 'ready_at',
   'started_at', 'on_lost', 'suspect_at', 'provisional', 'retry', 'not_before', 'retried',
-  'tells_celery', 'deleted',
+  'tells_celery', 'deleted', 'task_label', 'queue_label',
 }
 
 -- The record's small fields, missing ones as ''; nil when there is no record.

@@ -12,6 +12,7 @@ local function blank_record(id, args)
   change(r, 'sequence', sequence, 'submitted_at', now(), 'started_at', now(),
     'fingerprint', args[7], 'lock', args[8], 'policy', args[9], 'push', args[10])
   list(r, sequence)
+  find_labels(r)
   return r
 end
 
@@ -79,13 +80,11 @@ end
 local function revive(r, args)
   if not r then
     r = blank_record(args[1], args)
-    count('runs|state=RUNNING')
   elseif r.provisional ~= '' then
     redis.call('HDEL', P .. 'run:' .. r.id, 'failure_reason', 'failure_message', 'finished_at')
     redis.call('ZREM', P .. 'finished', r.id)
     redis.call('SREM', P .. 'provisional', r.id)
     change(r, 'provisional', '')
-    count('runs|state=RUNNING')
   elseif r.state ~= 'RUNNING' then
     correct(r, 'RUNNING')
     change(r, 'started_at', now())
@@ -93,7 +92,7 @@ local function revive(r, args)
   claim_as(r, args)
   forget_failure(r)
   if r.suspect_at ~= '' then
-    count('locks_suspect', -1)
+    count('locks_suspect', '-1')
     change(r, 'suspect_at', '')
   end
   change(r, 'state', 'RUNNING', 'lease_seq', 1, 'not_before', '')

@@ -7,7 +7,7 @@
 local function trust_again(id)
   local r = fetch(id)
   change(r, 'suspect_at', '')
-  count('locks_suspect', -1)
+  count('locks_suspect', '-1')
   emit(r)
 end
 

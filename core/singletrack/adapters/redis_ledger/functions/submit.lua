@@ -70,7 +70,8 @@ local function record(id, args)
   change(r, 'sequence', sequence, 'submitted_at', now(), 'fingerprint', args[2],
     'lock', args[3], 'policy', args[4], 'push', args[5])
   list(r, sequence)
-  count('runs_submitted_total|task=' .. known_task(r) .. '|door=' .. r.door)
+  find_labels(r)
+  count('runs_submitted_total|task=' .. task_of(r) .. '|door=' .. r.door)
   return r
 end
 
