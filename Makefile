@@ -81,6 +81,11 @@ values: install ## Print the table of the chart's values into charts/singletrack
 	$(PYTHON) .ci/values_table.py > charts/singletrack/README.md.new
 	mv charts/singletrack/README.md.new charts/singletrack/README.md
 
+.PHONY: metrics
+metrics: install ## Print the tables of the metrics into docs/reference/metrics.md
+	$(PYTHON) .ci/metrics_table.py > docs/reference/metrics.md.new
+	mv docs/reference/metrics.md.new docs/reference/metrics.md
+
 .PHONY: format
 format: install ## Format the code and mend what the linter can mend by itself
 	$(PYTHON) -m ruff format .

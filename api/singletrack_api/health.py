@@ -16,12 +16,12 @@ from singletrack.adapters.redis_ledger.server import (
     summary,
 )
 from singletrack.errors import LedgerError
-from singletrack.operations import ReadCounters, ReadServer, ServerStatus
+from singletrack.metrics.exposing import own_page, page, read_counters
+from singletrack.operations import ReadServer, ServerStatus
 from singletrack_api.dependencies import PartsHere
 from singletrack_api.documentation import described, problems
 from singletrack_api.errors import NOT_READY, Refusal
 from singletrack_api.health_schemas import Live, Ready
-from singletrack_api.http_metrics import CONTENT_TYPE, HttpMetrics
 from singletrack_api.parts import Parts
 
 router = APIRouter(tags=["health"])
@@ -60,13 +60,12 @@ async def readyz(parts: PartsHere) -> Response:
 @router.get("/metrics", operation_id="metrics", response_class=Response)
 async def metrics(request: Request, parts: PartsHere) -> Response:
     """Prometheus metrics: of the API itself, and of all runs where there is no operator."""
-    measured: HttpMetrics = request.app.state.metrics
-    if not parts.kubernetes:
-        try:
-            measured.show_ledger(await parts.ledger.execute(ReadCounters()))
-        except LedgerError:
-            measured.show_ledger(None)
-    return Response(measured.render(), media_type=CONTENT_TYPE)
+    own, accepted = request.app.state.metrics.registry, request.headers.get("accept", "")
+    if parts.kubernetes:
+        text, media_type = own_page(own, accepted)
+    else:
+        text, media_type = page(own, await read_counters(parts.ledger), accepted)
+    return Response(text, headers={"Content-Type": media_type})
 
 
 def _ledger_view(server: ServerStatus, parts: Parts) -> dict[str, Any]:

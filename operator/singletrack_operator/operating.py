@@ -36,7 +36,7 @@ from singletrack_operator.reconciling import Reconciler
 from singletrack_operator.recovering import Recovery
 from singletrack_operator.registering import AwaitedTasks
 from singletrack_operator.resyncing import Resync
-from singletrack_operator.serving import LedgerNumbers, Server
+from singletrack_operator.serving import Server
 from singletrack_operator.settings import OperatorSettings
 from singletrack_operator.settling import Settlement
 from singletrack_operator.store import Store
@@ -240,7 +240,7 @@ class Operator:
         self._metrics.read_when_asked("operator_objects", lambda: len(around.store))
         self._metrics.read_when_asked("operator_queue_depth", lambda: len(around.queue))
         return Server(
-            LedgerNumbers(around.ledger),
+            around.ledger,
             self._metrics.registry,
             self._health.alive,
             self._health.ready,

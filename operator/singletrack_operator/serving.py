@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from singletrack.errors import LedgerError
 from singletrack.ledger import AsyncLedger
-from singletrack.metrics.exposing import LedgerCollector
-from singletrack.operations import ReadCounters
+from singletrack.metrics.exposing import page, read_counters
 
 Complaints = Callable[[], list[str]]
 """What is wrong now, a sentence each; an empty list is health."""
-
-
-class LedgerNumbers:
-    """The ledger's counters as last read; None if it did not answer."""
-
-    def __init__(self, ledger: AsyncLedger) -> None:
-        self._ledger = ledger
-        self.snapshot: Mapping[str, float] | None = None
-
-    async def refresh(self) -> None:
-        try:
-            self.snapshot = await self._ledger.execute(ReadCounters())
-        except LedgerError:
-            self.snapshot = None
 
 
 class Server:
@@ -36,15 +19,13 @@ class Server:
 
     def __init__(
         self,
-        numbers: LedgerNumbers,
+        ledger: AsyncLedger,
         registry: CollectorRegistry,
         alive: Complaints,
         ready: Complaints,
     ) -> None:
-        self._numbers = numbers
+        self._ledger = ledger
         self._own = registry
-        self._runs = CollectorRegistry()
-        self._runs.register(LedgerCollector(lambda: numbers.snapshot))
         app = web.Application()
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/livez", _health(alive))
@@ -65,10 +46,10 @@ class Server:
     async def close(self) -> None:
         await self._runner.cleanup()
 
-    async def _metrics(self, _request: web.Request) -> web.Response:
-        await self._numbers.refresh()
-        body = generate_latest(self._own) + generate_latest(self._runs)
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def _metrics(self, request: web.Request) -> web.Response:
+        runs = await read_counters(self._ledger)
+        text, media_type = page(self._own, runs, request.headers.get("Accept", ""))
+        return web.Response(body=text, headers={"Content-Type": media_type})
 
 
 def _health(complaints: Complaints) -> Callable[[web.Request], Awaitable[web.Response]]:

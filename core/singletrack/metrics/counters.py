@@ -50,7 +50,7 @@ def read(stored: Mapping[str, str], labels: Iterable[str]) -> dict[str, float]:
         if field.startswith(f"{_DURATION}_bucket|"):
             _read_duration(found, field, number)
         elif number:
-            found[field] = number
+            found[field] += number
     fields = {
         field: number / 1000 if "_sum|" in field else float(number)
         for field, number in found.items()

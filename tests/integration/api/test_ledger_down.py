@@ -63,7 +63,7 @@ def test_everything_else_is_503_and_the_process_lives(
     unready = api.get("/readyz")
     assert (unready.status_code, unready.json()["ledger"]) == (503, {"reachable": False})
     assert api.get("/livez").status_code == 200
-    assert "singletrack_ledger_up 0.0" in api.get("/metrics").text
+    assert "singletrack_ledger_up 0\n" in api.get("/metrics").text
 
 
 def test_it_is_ready_again_when_the_ledger_is_back(

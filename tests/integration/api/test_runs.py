@@ -219,7 +219,7 @@ def test_the_metrics_count_requests_by_route_and_runs_by_outcome(
         'singletrack_http_request_duration_seconds_count{code="2xx",method="GET",'
         'route="/v1/namespaces/{ns}/runs/{run_id}"} '
     ) in page
-    assert 'singletrack_runs_submitted_total{door="rest",task="dummy_task"} 1.0' in page
-    assert 'singletrack_runs_finished_total{outcome="succeeded",task="dummy_task"} 1.0' in page
-    assert "singletrack_ledger_up 1.0" in page
+    assert 'singletrack_runs_submitted_total{door="rest",task="dummy_task"} 1\n' in page
+    assert 'singletrack_runs_finished_total{outcome="succeeded",task="dummy_task"} 1\n' in page
+    assert "singletrack_ledger_up 1\n" in page
     assert "process_resident_memory_bytes" in page

@@ -1,32 +1,22 @@
-from prometheus_client import CollectorRegistry, generate_latest
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from singletrack.metrics import counters as ledger_counters
 from singletrack.metrics.declarations import EVERY, LABELS, LEDGER, Kind
-from singletrack.metrics.exposing import LedgerCollector, parse_field
-
-
-def exposition(counters):
-    registry = CollectorRegistry()
-    registry.register(LedgerCollector(lambda: counters))
-    return generate_latest(registry).decode()
-
-
-def test_a_field_of_the_ledger_is_a_name_and_labels():
-    assert parse_field("runs_finished_total|task=a|outcome=lost") == (
-        "runs_finished_total",
-        (("task", "a"), ("outcome", "lost")),
-    )
+from singletrack.metrics.exposing import page, render
+from singletrack.metrics.instruments import new_registry
 
 
 def test_counters_and_gauges_appear_under_the_prefix():
     fields = {"runs_finished_total|task=a|outcome=lost": 2, "runs|queue=q|state=QUEUED": 3}
-    text = exposition(fields)
-    assert 'singletrack_runs_finished_total{outcome="lost",task="a"} 2.0' in text
-    assert 'singletrack_runs{queue="q",state="QUEUED"} 3.0' in text
+    text = render(fields)
+    assert 'singletrack_runs_finished_total{outcome="lost",task="a"} 2' in text
+    assert 'singletrack_runs{queue="q",state="QUEUED"} 3' in text
 
 
 def test_histogram_buckets_are_cumulative_and_give_the_count():
-    text = exposition(
+    text = render(
         {
             "run_wait_seconds_bucket|task=a|le=1": 2,
             "run_wait_seconds_bucket|task=a|le=5": 1,
@@ -34,24 +24,24 @@ def test_histogram_buckets_are_cumulative_and_give_the_count():
             "run_wait_seconds_sum|task=a": 7.5,
         }
     )
-    assert 'singletrack_run_wait_seconds_bucket{le="0.1",task="a"} 0.0' in text
-    assert 'singletrack_run_wait_seconds_bucket{le="1.0",task="a"} 2.0' in text
-    assert 'singletrack_run_wait_seconds_bucket{le="300.0",task="a"} 3.0' in text
-    assert 'singletrack_run_wait_seconds_bucket{le="+Inf",task="a"} 4.0' in text
-    assert 'singletrack_run_wait_seconds_count{task="a"} 4.0' in text
+    assert 'singletrack_run_wait_seconds_bucket{le="0.1",task="a"} 0' in text
+    assert 'singletrack_run_wait_seconds_bucket{le="1.0",task="a"} 2' in text
+    assert 'singletrack_run_wait_seconds_bucket{le="300.0",task="a"} 3' in text
+    assert 'singletrack_run_wait_seconds_bucket{le="+Inf",task="a"} 4' in text
+    assert 'singletrack_run_wait_seconds_count{task="a"} 4' in text
     assert 'singletrack_run_wait_seconds_sum{task="a"} 7.5' in text
 
 
 def test_an_empty_ledger_still_declares_every_metric():
-    text = exposition({})
+    text = render({})
     for metric in LEDGER:
         assert f"# HELP {metric.full_name}" in text
-    assert "singletrack_locks_suspect 0.0" in text
+    assert "singletrack_locks_suspect 0" in text
 
 
 def test_a_ledger_that_did_not_answer_has_no_numbers_and_not_zeros():
-    text = exposition(None)
-    assert "singletrack_ledger_up 0.0" in text
+    text = render(None)
+    assert "singletrack_ledger_up 0" in text
     assert "locks_suspect" not in text
 
 
@@ -87,3 +77,43 @@ def test_names_and_labels_of_metrics_follow_the_rules():
         assert metric.help.endswith("."), metric.name
         assert set(metric.labels) <= set(LABELS), metric.name
     assert set(LABELS) == {label for metric in EVERY for label in metric.labels}
+
+
+def as_samples(families):
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+COUNTED = {
+    'runs_finished_total|task=a "quoted" \\ name|outcome=lost': 2,
+    "runs|queue=q|state=QUEUED": 3,
+    "longest_running_seconds|queue=q": 0.125,
+    "run_wait_seconds_bucket|task=a|le=1": 2,
+    "run_wait_seconds_sum|task=a": 7.5,
+    "ledger_blessed": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("accepted", "media_type", "parse"),
+    [
+        ("", "text/plain", parse_text),
+        ("application/openmetrics-text;version=1.0.0", "openmetrics-text", parse_openmetrics),
+    ],
+    ids=["text", "openmetrics"],
+)
+def test_a_page_is_read_by_the_library_as_it_was_meant(accepted, media_type, parse):
+    text, said = page(new_registry("api"), COUNTED, accepted)
+    assert media_type in said
+    found = as_samples(parse(text.decode()))
+    labels = (("outcome", "lost"), ("task", 'a "quoted" \\ name'))
+    assert found["singletrack_runs_finished_total", labels] == 2
+    assert found["singletrack_longest_running_seconds", (("queue", "q"),)] == 0.125
+    assert found["singletrack_run_wait_seconds_count", (("task", "a"),)] == 2
+    assert found["singletrack_run_wait_seconds_bucket", (("le", "0.1"), ("task", "a"))] == 0
+    assert found["singletrack_ledger_blessed", ()] == 1
+    info = [labels for name, labels in found if name == "singletrack_build_info"]
+    assert [dict(each)["component"] for each in info] == ["api"]
