@@ -86,6 +86,10 @@ metrics: install ## Print the tables of the metrics into docs/reference/metrics.
 	$(PYTHON) .ci/metrics_table.py > docs/reference/metrics.md.new
 	mv docs/reference/metrics.md.new docs/reference/metrics.md
 
+.PHONY: dashboards
+dashboards: install ## Print the Grafana dashboards into charts/singletrack/dashboards
+	PYTHONPATH=tests $(PYTHON) -m support.dashboards
+
 .PHONY: format
 format: install ## Format the code and mend what the linter can mend by itself
 	$(PYTHON) -m ruff format .
