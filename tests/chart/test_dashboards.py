@@ -9,14 +9,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support import helm as helms
+from support.chart_pages import Page
 from support.dashboards import coverage
 from support.dashboards.__main__ import FOLDER, stale
 from support.dashboards.lint import findings
 from support.dashboards.queries import panels, queries
 from support.dashboards.wrong_panels import OTHERS, USUAL, Wrong
+from support.helm import CHART
+from support.rendered import Objects, Render, of_kind
 
 FILES = sorted(FOLDER.glob("*.json"))
 Dashboard = dict[str, Any]
+LEDGER = {"redis": {"existingSecret": "ledger"}}
 
 
 @pytest.fixture(params=FILES, ids=[file.stem for file in FILES])
@@ -128,3 +133,58 @@ def test_every_query_can_be_asked_with_its_variables_replaced(dashboard: Dashboa
 def test_a_link_leads_to_a_dashboard_that_there_is(dashboard: Dashboard) -> None:
     uids = {json.loads(file.read_text())["uid"] for file in FILES}
     assert set(re.findall(r"/d/([\w-]+)", json.dumps(dashboard))) <= uids
+
+
+def config_maps(objects: Objects) -> Objects:
+    return [
+        each for each in of_kind(objects, "ConfigMap") if "-dashboard-" in each["metadata"]["name"]
+    ]
+
+
+def test_the_chart_ships_them_letter_by_letter_and_only_if_asked(render: Render) -> None:
+    assert config_maps(render()) == []
+    shipped = {
+        name: text
+        for each in config_maps(render(dashboards={"enabled": True}))
+        for name, text in each["data"].items()
+    }
+    assert shipped == {f"singletrack-{file.name}": file.read_text() for file in FILES}
+
+
+def test_each_has_a_config_map_with_what_the_sidecar_looks_for(render: Render) -> None:
+    found = config_maps(
+        render(
+            dashboards={
+                "enabled": True,
+                "label": "boards",
+                "labelValue": "yes",
+                "annotations": {"grafana_folder": "Tasks"},
+            }
+        )
+    )
+    assert len(found) == len(FILES)
+    for each in found:
+        assert each["metadata"]["labels"]["boards"] == "yes"
+        assert each["metadata"]["annotations"] == {"grafana_folder": "Tasks"}
+        assert len(each["data"]) == 1
+
+
+def test_the_notes_say_where_the_sidecar_has_to_search() -> None:
+    said = helms.find(4).run(  # Helm 3 asks a cluster even then
+        *("install", "rel", str(CHART), "--dry-run=client", "--namespace=tasks"),
+        *("--set=redis.existingSecret=x", "--set=dashboards.enabled=true"),
+    )
+    assert "grafana_dashboard=1" in said
+    assert "search\nnamespace tasks:" in said
+
+
+def test_the_page_on_them_names_each_and_says_what_the_chart_takes() -> None:
+    page = Page("dashboards")
+    titles = {json.loads(file.read_text())["title"] for file in FILES}
+    assert set(re.findall(r"^\| (Singletrack / [^|]+) \|", page.text, re.MULTILINE)) == titles
+    objects = helms.find(4).render(**LEDGER, **page.values["dashboards.yaml"])
+    [monitor] = of_kind(objects, "PodMonitor")
+    assert monitor["spec"]["podMetricsEndpoints"]
+    for each in config_maps(objects):
+        assert each["metadata"]["annotations"] == {"grafana_folder": "Singletrack"}
+        assert each["metadata"]["labels"]["grafana_dashboard"] == "1"
