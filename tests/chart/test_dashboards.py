@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support import helm as helms
 from support.chart_pages import Page
-from support.dashboards import coverage
+from support.dashboards import coverage, rules
 from support.dashboards.__main__ import FOLDER, stale
 from support.dashboards.lint import findings
 from support.dashboards.queries import panels, queries
@@ -59,6 +59,14 @@ def test_a_metric_that_no_panel_shows_any_more_is_missed(tmp_path) -> None:
         "groups: [{name: a, rules: [{alert: B, expr: 'rate(singletrack_retries_total[5m]) > 1'}]}]"
     )
     assert coverage.unseen(everything, tmp_path) == set()
+
+
+def test_rules_name_what_is_declared(tmp_path) -> None:
+    assert rules.findings() == []
+    (tmp_path / "rules.yaml").write_text(
+        "groups: [{name: a, rules: [{alert: B, expr: 'singletrack_runs{state=\"WAITING\"} > 9'}]}]"
+    )
+    assert rules.findings(tmp_path) == ["B: state is never WAITING"]
 
 
 def uncaught(dashboard: Dashboard, wrong: Wrong) -> tuple[int, list[str]]:

@@ -22,12 +22,18 @@ from support.dashboards.series import KNOWN, TARGET_LABELS, Series
 
 
 def complaints(tree: Any) -> Iterator[str]:
-    """What is wrong with a query; its windows and its unit are not looked at here."""
+    """What is wrong with a panel's query; its windows and its unit are not looked at here."""
+    yield from meaning_complaints(tree)
     for selector, above in selectors(tree):
-        yield from name_complaints(selector)
         if selector.name in KNOWN:
             yield from _rate_complaints(KNOWN[selector.name], above)
             yield from _target_complaints(KNOWN[selector.name], above)
+
+
+def meaning_complaints(tree: Any) -> Iterator[str]:
+    """What is wrong with any query: a rule may record a counter as it is, or count exporters."""
+    for selector, _ in selectors(tree):
+        yield from name_complaints(selector)
     for node, _ in walk(tree):
         yield from _grouping_complaints(node)
         yield from _quantile_complaints(node)

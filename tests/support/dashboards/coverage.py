@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from support.dashboards import promql
 from support.dashboards.expressions import declared
 from support.dashboards.queries import raw_queries
-from support.helm import CHART
+from support.dashboards.rules import FOLDER, rules
 
 from singletrack.metrics.declarations import EVERY
 
@@ -18,7 +17,7 @@ from singletrack.metrics.declarations import EVERY
 EXEMPT: dict[str, str] = {}
 
 
-def unseen(dashboards: list[dict[str, Any]], folder: Path = CHART / "alerts") -> set[str]:
+def unseen(dashboards: list[dict[str, Any]], folder: Path = FOLDER) -> set[str]:
     """The metrics, by their names without the prefix, that nothing looks at."""
     expressions = [
         query.expression
@@ -26,7 +25,7 @@ def unseen(dashboards: list[dict[str, Any]], folder: Path = CHART / "alerts") ->
         for query in raw_queries(dashboard)
         if query.kind == "panel"
     ]
-    seen = set(_names([*expressions, *_rules(folder)]))
+    seen = set(_names([*expressions, *(expression for _, expression in rules(folder))]))
     return {metric.name for metric in EVERY if metric.name not in seen}
 
 
@@ -38,11 +37,3 @@ def _names(expressions: list[str]) -> Iterator[str]:
                 yield declared(name).name
             except KeyError:
                 continue
-
-
-def _rules(folder: Path) -> Iterator[str]:
-    """The expressions of all rules in the files of that folder."""
-    for file in sorted(folder.glob("*.y*ml")):
-        for document in yaml.safe_load_all(file.read_text()):
-            for group in (document or {}).get("groups", []):
-                yield from (rule["expr"] for rule in group["rules"])

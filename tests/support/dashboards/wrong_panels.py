@@ -136,6 +136,13 @@ OTHERS = {
     "a quantile without le": Wrong(
         rewritten(r"sum by \(le(, \w+)*\)", "sum"), "have lost their label le"
     ),
+    "a quantile of single buckets": Wrong(
+        rewritten(r"sum by \(le(, \w+)*\) (?=\()", ""), r"wants sum by \(le, …\)"
+    ),
+    "an increase of a sum": Wrong(
+        rewritten(r"increase\(\(max", "increase((sum"), "it hides resets"
+    ),
+    "a moment for an age": Wrong(rewritten(r"time\(\) - ", ""), "it shows timestamp"),
     "a grouping by what is not there": Wrong(
         rewritten(r"sum by \((?!le)", "sum by (worker, "), "by worker, which is not there"
     ),
