@@ -231,3 +231,27 @@ subjects:
 {{- end -}}
 {{- end -}}
 {{- end -}}
+
+{{/* The rules of a group, with the addresses that metrics.prometheusRule has for them, and with what it says of
+alerts: include "singletrack.rulesOfGroup" (list .Values.metrics.prometheusRule $group.rules) | fromYamlArray */}}
+{{- define "singletrack.rulesOfGroup" -}}
+{{- $own := index . 0 -}}
+{{- $kept := list -}}
+{{- range $rule := index . 1 -}}
+{{- $changes := get $own.alerts ($rule.alert | default "") | default dict -}}
+{{- if $rule.alert -}}
+{{- $notes := $rule.annotations -}}
+{{- $_ := set $notes "runbook_url" (printf "%s/%s" (trimSuffix "/" $own.runbooks) (base $notes.runbook_url)) -}}
+{{- if $own.grafana -}}
+{{- $_ := set $notes "dashboard_url" (printf "%s/d/%s" (trimSuffix "/" $own.grafana) (splitn "/d/" 2 $notes.dashboard_url)._1) -}}
+{{- else -}}
+{{- $_ := unset $notes "dashboard_url" -}}
+{{- end -}}
+{{- with $changes.severity -}}{{- $_ := set $rule.labels "severity" . -}}{{- end -}}
+{{- with $changes.expr -}}{{- $_ := set $rule "expr" . -}}{{- end -}}
+{{- with $changes.for -}}{{- $_ := set $rule "for" . -}}{{- end -}}
+{{- end -}}
+{{- if ne (toString $changes.enabled) "false" -}}{{- $kept = append $kept $rule -}}{{- end -}}
+{{- end -}}
+{{ toYaml $kept }}
+{{- end -}}
