@@ -28,7 +28,10 @@ DASHBOARDS = {
 }
 
 
-@pytest.fixture(params=promtools() or [None], ids=lambda each: each.parent.name if each else "none")
+TOOLS: list[Path | None] = [*promtools()] or [None]
+
+
+@pytest.fixture(params=TOOLS, ids=lambda each: each.parent.name if each else "none")
 def promtool(request: pytest.FixtureRequest) -> Path:
     return require(request.param, "prometheus", "apt-get install prometheus, for its promtool")
 
@@ -99,7 +102,7 @@ def test_a_recording_rule_is_named_after_what_is_left_and_what_was_done(name: st
         ("a:singletrack_runs:b == 0", "there is no a:singletrack_runs:b"),
         ('singletrack_runs{task="x"}', "singletrack_runs has no label task"),
         ('singletrack_runs{state="ready"}', "state is never ready"),
-        ("(sum by (queu) (singletrack_runs))", "no metric has the label queu"),
+        ("(sum by (colour) (singletrack_runs))", "no metric has the label colour"),
         ("up / on (pod) up", "no metric has the label pod"),
         ("max_over_time((-singletrack_run)[1h:])", "there is no singletrack_run"),
     ],
