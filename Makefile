@@ -23,8 +23,9 @@ demo: install ## Show the whole thing at work, on a private Kubernetes API serve
 	$(PYTHON) -m singletrack_cli.demo
 
 .PHONY: test
-test: install ## Run every test in random order (the first time builds the Kubernetes API server)
+test: install ## Run every test in random order (the first time builds a Kubernetes API server and Prometheus)
 	$(PYTHON) -m singletrack_cli.controlplane build
+	cd tests && ../$(PYTHON) -m support.prometheus
 	$(PYTHON) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-fast

@@ -12,8 +12,9 @@ from support.cluster import base_image, claiming, control_groups, oci_archive, p
 from support.cluster.errors import ClusterError
 from support.cluster.layout import NUMBERS, Layout
 from support.cluster.oci_archive import Image
-from support.cluster.programs import HELM, NODE, PODS, SOURCES, version
+from support.cluster.programs import HELM, NODE, PODS, SOURCES
 from support.cluster.requirements import missing_packages, sentences
+from support.go_programs import version
 
 from singletrack_cli.controlplane import gomod
 from singletrack_cli.controlplane import source as sources
@@ -57,7 +58,7 @@ def test_the_node_is_of_the_version_of_the_control_plane() -> None:
 @pytest.mark.parametrize("recipe", [NODE, PODS, HELM])
 def test_each_module_names_a_version_and_the_oldest_go(recipe) -> None:
     assert version(recipe).startswith("v")
-    assert gomod.read(SOURCES / recipe.module).go >= (1, 26)
+    assert gomod.read(recipe.module).go >= (1, 26)
 
 
 def test_a_changed_program_of_a_pod_is_built_anew(tmp_path: Path) -> None:

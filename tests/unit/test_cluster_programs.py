@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import pytest
+from support import go_programs
 from support.cluster import programs
 from support.cluster.programs import HELM, NODE, PODS, Programs
 
@@ -62,7 +63,7 @@ def test_named_programs_of_the_control_plane_are_not_built(
 def test_the_kubelet_reports_the_version_of_its_module(environ: dict[str, str]) -> None:
     _ensure(environ)
     line = next(line for line in _calls(environ) if line.startswith("kubelet "))
-    assert f"-X k8s.io/component-base/version.gitVersion={programs.version(NODE)}" in line
+    assert f"-X k8s.io/component-base/version.gitVersion={go_programs.version(NODE)}" in line
 
 
 def test_a_module_of_which_one_program_fails_is_not_kept_and_the_others_are(
@@ -70,8 +71,8 @@ def test_a_module_of_which_one_program_fails_is_not_kept_and_the_others_are(
 ) -> None:
     with pytest.raises(BuildFailed, match="building pause failed"):
         _ensure(environ | {"GO_FAILS": "pause"})
-    assert programs.built_folder(NODE, environ).is_dir()
-    assert not programs.built_folder(PODS, environ).exists()
+    assert go_programs.built_folder(NODE, programs.root(environ)).is_dir()
+    assert not go_programs.built_folder(PODS, programs.root(environ)).exists()
     _ensure(environ)
     assert _built(environ).count("kubelet") == 1
     assert _built(environ).count("coredns") == 2

@@ -5,7 +5,7 @@ The Go caches make a build that was interrupted go on where it stopped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from singletrack_cli.controlplane import toolchain
@@ -19,12 +19,14 @@ def compile_programs(
     packages: Mapping[str, str],
     folder: Path,
     variables: Mapping[str, str],
+    tags: Sequence[str] = (),
 ) -> None:
     """Each program into `folder`, without debug tables; `variables` are set by the linker."""
     go = toolchain.find(shop, module.go)
     folder.mkdir(parents=True)
     settings = [f"-X {name}={value}" for name, value in variables.items()]
     flags = ["-mod=readonly", "-trimpath", "-v", f"-ldflags={' '.join(['-s', '-w', *settings])}"]
+    flags += [f"-tags={','.join(tags)}"] if tags else []
     for program, package in packages.items():
         shop.run(
             f"building {program}",
