@@ -40,9 +40,8 @@ class ClusterStage(Stage):
             "singletrack_operator",
             ready="ledger_trusted",
             SINGLETRACK_KUBECONFIG=self.kubeconfig("singletrack-operator"),
-            SINGLETRACK_OPERATOR_PORT="0",
             SINGLETRACK_RECORD_LOST_SECONDS="1",
-            **self.settings_of_the_operator(),
+            **{"SINGLETRACK_OPERATOR_PORT": "0", **self.settings_of_the_operator()},
         )
 
     def settings_of_the_operator(self) -> dict[str, str]:

@@ -116,7 +116,9 @@ class Parts:
     def until_ready(self, seconds: float = 60.0) -> None:
         def all_ready() -> bool:
             self.tend()
-            return all(part.ready for part in self.parts.values()) and not self._stopped
+            late = [part.name for part in self.parts.values() if not part.ready]
+            assert not late, f"not ready: {', '.join(late)}"
+            return not self._stopped
 
         wait_until(all_ready, seconds, "every part to be ready")
 

@@ -53,18 +53,30 @@ class Stage:
             "api",
             "singletrack_api",
             ready="api_listening",
-            SINGLETRACK_API_PORT="0",
-            **self.settings_of_the_api(),
+            **{"SINGLETRACK_API_PORT": "0", **self.settings_of_the_api()},
         )
         for number in range(WORKERS):
             name = f"worker-{number}"
-            words = ("-c", "2", "-n", f"{name}@test")
-            self.parts.add(name, "singletrack_worker", *words, ready=_READY_WORKER)
+            self.parts.add(
+                name,
+                "singletrack_worker",
+                *self.words_of_a_worker(number),
+                *("-n", f"{name}@test"),
+                ready=_READY_WORKER,
+                **self.settings_of_a_worker(number),
+            )
         self.ledger = RedisLedger(LedgerSettings(redis_url=server.url))
         self.rest = Rest(api, self.parts.tend)
 
     def settings_of_the_api(self) -> dict[str, str]:
         return {"SINGLETRACK_INTAKE": "ledger"}
+
+    def words_of_a_worker(self, _number: int) -> Sequence[str]:
+        """Celery's options."""
+        return ("-c", "2")
+
+    def settings_of_a_worker(self, _number: int) -> dict[str, str]:
+        return {}
 
     def scene(self, story: Story, case: Case) -> Scene:
         return Scene(story, lambda: self.parts.arm(case.entries), self.server)
@@ -80,8 +92,7 @@ class Stage:
     def play(self, case: Case) -> Row:
         """Play one case and judge it."""
         self.parts.arm("")
-        self.parts.until_ready()
-        wait_until(self._blessed, 30, "the ledger to be blessed")
+        self.until_ready()
         begun = time.monotonic()
         story = Story(self.parts, self.rest, self.ledger, self.server.client())
         scene = self.scene(story, case)
@@ -105,6 +116,11 @@ class Stage:
             silence=story.silence,
             problems=tuple(problems),
         )
+
+    def until_ready(self) -> None:
+        """Wait for every part, and for the ledger to let runs start."""
+        self.parts.until_ready()
+        wait_until(self._blessed, 30, "the ledger to be blessed")
 
     def _blessed(self) -> bool:
         with suppress(LedgerError):
