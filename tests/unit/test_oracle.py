@@ -14,7 +14,8 @@ ENDS = {
     series("runs_finished_total", task="b", outcome="succeeded"): 3,
     series("runs_finished_total", task="b", outcome="failed"): 1,
 }
-ORACLE = Oracle(ENDS, namespace="ns", window=300)
+BEFORE = {series("runs_finished_total", task="a", outcome="succeeded"): 2}
+ORACLE = Oracle(ENDS, namespace="ns", window=300, before=BEFORE)
 
 
 def read(name: str, *matchers: tuple[str, str, str]) -> Node:
@@ -65,6 +66,19 @@ def test_a_ratio_is_of_those_that_are_on_both_sides() -> None:
     assert answer(compute(good, "/", compute(all_of_b, ">", number(0)))) == {("b",): 0.75}
 
 
+def test_sets_of_series_are_put_together_by_their_labels() -> None:
+    by_task = gather("sum", read("runs_finished_total"), "task")
+    failed = gather("sum", read("runs_finished_total", ("outcome", "=", "failed")), "task")
+    assert answer(compute(by_task, "unless", failed)) == {("a",): 6}
+    assert answer(compute(by_task, "and", failed)) == {("b",): 4}
+    assert answer(compute(failed, "or", by_task)) == {("a",): 6, ("b",): 1}
+
+
+def test_with_an_offset_it_is_as_it_was_before() -> None:
+    earlier = {**read("runs_finished_total"), "offset": 300_000}
+    assert answer(gather("sum", earlier)) == {(): 2}
+
+
 def test_what_was_not_counted_is_not_known() -> None:
     assert not ORACLE.knows(read("runs_submitted_total"))
     with pytest.raises(NotKnown, match="runs_submitted_total"):
@@ -76,7 +90,7 @@ def test_what_was_not_counted_is_not_known() -> None:
     [
         call("histogram_quantile", read("runs_finished_total")),
         gather("sum", read("runs_finished_total"), "instance"),
-        compute(read("runs_finished_total"), "or", read("runs_finished_total")),
+        compute(read("runs_finished_total"), "^", read("runs_finished_total")),
     ],
     ids=["a function", "a label of the target", "an operator"],
 )

@@ -51,7 +51,7 @@ class Rampage:
 
     def run(self, runs: int, kills: int) -> None:
         """Ask for so many runs, kill so often in between, and wait until all have ended."""
-        self._crowd()  # so that each outcome is there, whatever is killed later
+        self._have_each_outcome()
         moments = sorted(self.random.sample(range(len(self.asked) + 1, runs), kills))
         while len(self.asked) < runs:
             self._ask()
@@ -66,6 +66,14 @@ class Rampage:
         return {run_id: run for run_id, run in found.items() if run is not None}
 
     # --- runs -------------------------------------------------------------------------------------
+
+    def _have_each_outcome(self) -> None:
+        """Before anything is killed, so that it does not hang on luck."""
+        self._slowly()
+        self._crowd()
+        for task in ("fail", "vanish", "flaky"):
+            self._rest(task, {})
+        self._wait_until_open(0)
 
     def _ask(self) -> None:
         """One run, or a crowd of them on one lock."""
@@ -115,15 +123,17 @@ class Rampage:
             self.doors.until_known(self._met(key, policy))
         late = self._met(key, "Queue", queueTimeoutSeconds=1)
         self.doors.until_ended(late)
-        for run_id in (self._met(key, "Queue"), holder):
+        # Of the task of the holder, so that one outcome of one task comes with and without a start.
+        waiting = self._met(key, "Queue", task="sleep_with_child")
+        for run_id in (waiting, holder):
             self.doors.until_known(run_id)
             body = {"gracePeriodSeconds": 1}
             self.doors.ask("POST", f"{RUNS_PATH}/{run_id}:cancel", body)
 
-    def _met(self, key: str, policy: str, **spec: Any) -> str:
+    def _met(self, key: str, policy: str, task: str = "add", **spec: Any) -> str:
         lock = {"key": key, "policy": policy}
-        run_id = self.doors.kubectl("add", {"x": 1, "y": 1}, lock=lock, **spec)
-        return self._note(run_id, "add", "kubectl")
+        params = {"x": 1, "y": 1} if task == "add" else {}
+        return self._note(self.doors.kubectl(task, params, lock=lock, **spec), task, "kubectl")
 
     def _rest(self, task: str, params: dict[str, Any], **fields: Any) -> str:
         fields = {"lock": self._lock(task, 4), **fields}

@@ -116,7 +116,7 @@ class Workload:
         self._at_least("worker_child_exits_total", 1, kind="recycled")
 
     def fail(self) -> None:
-        """Runs that raise, that return nonsense, that leave, that take too long."""
+        """Runs that raise, that return nonsense, that leave, that take too long twice."""
         ends = [
             ("fail", {}, "failed", "TaskError"),
             ("fail", {}, "failed", "TaskError"),
@@ -127,8 +127,11 @@ class Workload:
         for number, (task, params, outcome, reason) in enumerate(ends):
             story = Story(task=task, door="rest", outcome=outcome, reason=reason)
             runs.append(self._rest(task, params, story, lock=_lock(f"e{number}")))
-        runs.append(self._begin("slow", "timed_out", reason="Timeout", timeoutSeconds=1))
-        self._until_as_told(*runs)
+        rule = {"limit": 1, "backoff": {"initialSeconds": 0.1}}
+        end = {"outcome": "timed_out", "reason": "Timeout", "starts": 2, "causes": ("Timeout",)}
+        slow = Story(task="count_to", door="rest", **end)
+        told = {"lock": _lock("slow"), "retry": rule, "timeoutSeconds": 1}
+        self._until_as_told(*runs, self._rest("count_to", LONG, slow, **told))
 
     def meet_a_held_lock(self) -> None:
         """A run holds a lock until it is cancelled, and others come, under every policy."""
@@ -142,8 +145,7 @@ class Workload:
         self.doors.until_known(superseded)
         waiting = self._met("QueueLatest", "succeeded", starts=1)
         self._until_as_told(superseded)
-        withdrawn = self._met("Queue", "cancelled")
-        self.doors.until_known(withdrawn)
+        withdrawn = self._withdrawn()
         self._until_as_told(self._met("Queue", "expired", queueTimeoutSeconds=1))
         for run_id in (withdrawn, holder):
             self._post(f"{RUNS_PATH}/{run_id}:cancel", {"gracePeriodSeconds": 1})
@@ -233,6 +235,11 @@ class Workload:
             task="add", door="kubectl", outcome=outcome, starts=starts
         )
         return run_id
+
+    def _withdrawn(self) -> str:
+        """A waiting run of the holder's task: one outcome of it comes with and without a start."""
+        story = Story(task="count_to", door="rest", outcome="cancelled", starts=0)
+        return self._rest("count_to", LONG, story, lock=_lock("busy"))
 
     def _refused_over_rest(self, lock: str) -> None:
         """A run that its policy refuses over REST leaves no record."""

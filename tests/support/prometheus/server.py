@@ -77,24 +77,20 @@ class Prometheus:
 
     # --- its API ----------------------------------------------------------------------------------
 
-    def query(self, expression: str) -> list[Sample]:
-        """What an expression gives now.
+    def query(self, expression: str, at: float | None = None) -> list[Sample]:
+        """What an expression gives at that time, or now.
 
         Raises:
             QueryRefused: it is no PromQL, or cannot be evaluated.
         """
-        return _samples(self.ask("query", query=expression))
+        when = {} if at is None else {"time": f"{at:.3f}"}
+        return _samples(self.ask("query", query=expression, **when))
 
     def value(self, expression: str) -> float:
         """The one number an expression gives; 0 for an empty answer, as Grafana shows nothing."""
         found = self.query(expression)
         assert len(found) <= 1, (expression, found)
         return found[0].value if found else 0.0
-
-    def query_range(self, expression: str, start: float, end: float, step: float) -> list[Sample]:
-        """The last points of what a panel over this time shows; see `query`."""
-        given = {"start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"}
-        return _samples(self.ask("query_range", query=expression, **given))
 
     def series(self, selector: str) -> list[Labels]:
         return self.ask("series", **{"match[]": selector})
