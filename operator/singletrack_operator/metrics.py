@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from singletrack.custom_resource import PLURAL
+from singletrack.lifecycle import Phase
 from singletrack.metrics.instruments import counter, gauge, histogram, new_registry
 
 _STATUS_PATH = re.compile(rf"/{PLURAL}/[^/?]+/status")
@@ -27,6 +28,16 @@ class OperatorMetrics:
         self._status_writes = counter("operator_status_writes_total", self.registry)
         self._status_lag = histogram("operator_status_lag_seconds", self.registry)
         self._loops = gauge("loop_last_success_timestamp_seconds", self.registry)
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Have what is counted by a few known words there, so that `rate()` sees the first one."""
+        for result in ("ok", "error"):
+            self.reconcile_seconds.labels(result)
+        for kind in ("new", "gone"):
+            self.resync_found.labels(kind)
+        for phase in Phase:
+            self._status_writes.labels(phase)
 
     def observe_request(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count one request to the API server; called by the HTTP sessions."""

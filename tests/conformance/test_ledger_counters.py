@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from conformance.ledgers import LedgerUnderTest
 
 from singletrack import operations as ops
-from singletrack.lifecycle import TERMINAL, VIEWS, State
+from singletrack.lifecycle import LIVE, TERMINAL, VIEWS, State
 from singletrack.metrics.declarations import LABEL_CAPS
 from singletrack.policies import Policy
+from singletrack.retries import RetryCause
 from singletrack.run import Door
 
 #: Not counted: they say what is there now.
@@ -67,15 +68,21 @@ def test_tasks_nobody_has_registered_are_counted_as_other(ledger: LedgerUnderTes
     assert not any("whatever" in name for name in found)
 
 
-def test_a_registered_task_has_every_outcome_and_door_from_the_start(
+def test_a_registered_task_has_its_series_and_a_queue_every_state_from_the_start(
     ledger: LedgerUnderTest,
 ) -> None:
-    register(ledger, "report")
+    register(ledger, "report", queues=("slow",))
     outcomes = {VIEWS[state].outcome for state in TERMINAL}
     found = ledger.execute(ops.ReadCounters())
     assert {name: number for name, number in found.items() if name not in READ_OFF} == {
         **{finished("report", str(outcome)): 0 for outcome in outcomes},
         **{f"runs_submitted_total|task=report|door={door}": 0 for door in Door},
+        **{f"retries_total|task=report|cause={cause}": 0 for cause in (*RetryCause, "Requested")},
+        **{f"runs|queue=slow|state={state}": 0 for state in LIVE},
+        "run_wait_seconds_bucket|task=report|le=+Inf": 0,
+        "run_duration_seconds_bucket|task=report|result=ok|le=+Inf": 0,
+        "run_duration_seconds_bucket|task=report|result=error|le=+Inf": 0,
+        **{f"label_values_refused_total|label={kind}": 0 for kind in LABEL_CAPS},
     }
 
 

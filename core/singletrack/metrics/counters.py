@@ -9,17 +9,21 @@ which makes one field of two, and sums are whole milliseconds. `read` gives them
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from singletrack.lifecycle import LEASED, LIVE, VIEWS, State
-from singletrack.metrics.declarations import LEDGER
+from singletrack.metrics.declarations import LABEL_CAPS, LEDGER
+from singletrack.retries import RetryCause
 
 DOORS = ("kubectl", "rest", "producer")
 OUTCOMES = tuple(view.outcome for view in VIEWS.values() if view.outcome)
 REASONS = (
     *("TaskError", "Timeout", "SoftTimeout", "WorkerLost", "WorkerUnreachable", "OOMKilled"),
     *("Interrupted", "StartFailed", "EncodeError", "ResultTooLarge", "InvalidParams"),
+    *("ParamsTooLarge", "NotSupported", "SystemExit"),
 )
+#: Why another attempt follows; the last is the wish of the task's own code.
+CAUSES = (*RetryCause, "Requested")
 #: Runs that workers have are not counted, but read off the leases.
 WAITING = tuple(state for state in State if state in LIVE - LEASED)
 FAILURES = tuple(state for state, view in VIEWS.items() if view.celery == "FAILURE")
@@ -32,18 +36,30 @@ RETRIED = "retried"
 _DURATION = "run_duration_seconds"
 
 
-def from_the_start(tasks: Iterable[str]) -> dict[str, float]:
-    """What a task that is registered has at 0, so that `rate()` sees the first failure."""
-    fields: dict[str, float] = {}
+def from_the_start(tasks: Iterable[str], queues: Iterable[str]) -> dict[str, float]:
+    """What is there at 0, so that `rate()` sees the first failure and no panel has a gap.
+
+    Of a task that is registered not the reasons of failures: they are many, and few of them happen.
+    """
+    fields = {f"label_values_refused_total|label={kind}": 0.0 for kind in LABEL_CAPS}
     for task in tasks:
         fields |= {f"runs_submitted_total|task={task}|door={door}": 0.0 for door in DOORS}
         fields |= {f"runs_finished_total|task={task}|outcome={end}": 0.0 for end in OUTCOMES}
+        fields |= {f"retries_total|task={task}|cause={cause}": 0.0 for cause in CAUSES}
+        fields[f"run_wait_seconds_bucket|task={task}|le=+Inf"] = 0.0
+        for result in ("ok", "error"):
+            fields[f"{_DURATION}_bucket|task={task}|result={result}|le=+Inf"] = 0.0
+    for queue in queues:
+        fields |= {f"runs|queue={queue}|state={state}": 0.0 for state in State if state in LIVE}
     return fields
 
 
-def read(stored: Mapping[str, str], labels: Iterable[str]) -> dict[str, float]:
+def read(stored: Mapping[str, str], labels: Collection[str]) -> dict[str, float]:
     """The counters as they are declared, from those of the ledger and the names that are labels."""
-    tasks = (label.removeprefix("task=") for label in labels if label.startswith("task="))
+    tasks, queues = (
+        [label.removeprefix(kind) for label in labels if label.startswith(kind)]
+        for kind in ("task=", "queue=")
+    )
     found: Counter[str] = Counter()
     for field, text in stored.items():
         number = int(text)
@@ -55,7 +71,7 @@ def read(stored: Mapping[str, str], labels: Iterable[str]) -> dict[str, float]:
         field: number / 1000 if "_sum|" in field else float(number)
         for field, number in found.items()
     }
-    return from_the_start(tasks) | fields
+    return from_the_start(tasks, queues) | fields
 
 
 def _read_duration(found: Counter[str], field: str, number: int) -> None:

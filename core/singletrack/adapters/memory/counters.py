@@ -75,7 +75,8 @@ class Counters:
             for labels, state in alive
             if state not in TERMINAL
         )
-        return {**from_the_start(self._known["task"]), **self._values, **sums, **runs}
+        zeros = from_the_start(self._known["task"], self._known["queue"])
+        return {**zeros, **self._values, **sums, **runs}
 
     def _know(self, kind: str, name: str) -> None:
         known = self._known[kind]
