@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from billiard.pool import EX_OK, EX_RECYCLE
 from prometheus_client import start_http_server
 
 from singletrack.errors import ConfigurationError
@@ -40,7 +41,8 @@ class WorkerMetrics:
 
     def child_ended(self, code: int) -> None:
         """A pool child has ended; a negative code is the signal that ended it."""
-        kind = "signal" if code < 0 else "error" if code else "recycled"
+        in_order = code in {EX_OK, EX_RECYCLE}
+        kind = "recycled" if in_order else "signal" if code < 0 else "error"
         self._child_exits.labels(kind).inc()
 
     def agent_replaced(self) -> None:
