@@ -98,8 +98,8 @@ def per_minute(expression: str) -> str:
 
 
 def quantile(share: float, buckets: str, *labels: str) -> str:
-    """Below what this share of the observations lies."""
-    return f"histogram_quantile({share:g}, {total(buckets, 'le', *labels)})"
+    """Below what this share of the observations lies, and no point at all without any."""
+    return f"histogram_quantile({share:g}, {total(buckets, 'le', *labels)}) >= 0"
 
 
 def ratio(part: str, whole: str) -> str:
