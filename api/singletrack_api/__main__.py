@@ -18,9 +18,8 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from singletrack import command_line, failpoints
+from singletrack import command_line, failpoints, logs
 from singletrack.errors import ConfigurationError, SingletrackError
-from singletrack.logs import configure
 from singletrack.settings import SHARED, Settings
 from singletrack_api.app import create_app
 from singletrack_api.settings import ApiSettings, Auth
@@ -35,13 +34,12 @@ def main() -> int:
         "The REST door of Singletrack.",
         ApiSettings,
         *SHARED,
-        more=("SINGLETRACK_LOG_FORMAT=text",),
     ).parse_args()
-    configure("api", json_lines=os.environ.get("SINGLETRACK_LOG_FORMAT") == "json")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
         failpoints.arm("api", os.environ)
         settings, api = Settings(), ApiSettings()
+        logs.configure("api", settings.log.log_format, settings.log.log_level)
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)
         with listening(api.api_host, api.api_port, public=api.auth is not Auth.OFF) as listener:
             asyncio.run(_serve(create_app(settings, api), listener, api))
     except (SingletrackError, ValidationError) as error:

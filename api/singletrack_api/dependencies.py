@@ -7,10 +7,10 @@ import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-import structlog
 from fastapi import Depends, Header, Path, Query
 from starlette.requests import Request
 
+from singletrack import logs
 from singletrack.errors import RunNotFound
 from singletrack.operations import GetRun
 from singletrack.run import Run
@@ -77,9 +77,10 @@ async def preferred_wait(prefer: Prefer = "") -> float:
     return min(float(found[1]), LONGEST_WAIT_SECONDS) if found else 0.0
 
 
-def remember_run(run_id: str) -> None:
-    """Put the run's id on every later log line of this request."""
-    structlog.contextvars.bind_contextvars(run=run_id)
+def remember(run: Run) -> Run:
+    """Have every later log line of this request say which run it is about."""
+    logs.note_run(run.run_id, run.spec.task, run.spec.lock, run.attempt)
+    return run
 
 
 async def the_run(parts: PartsHere, ns: Namespace, run_id: RunId) -> Run:
@@ -88,11 +89,11 @@ async def the_run(parts: PartsHere, ns: Namespace, run_id: RunId) -> Run:
     Raises:
         RunNotFound: there is none.
     """
-    remember_run(run_id)
+    logs.note_run(run_id)
     run = await parts.ledger.execute(GetRun(run_id=run_id))
     if run is None or run.gone or run.spec.namespace != ns:
         raise RunNotFound(f"namespace {ns!r} has no run with the id {run_id!r}")
-    return run
+    return remember(run)
 
 
 PartsHere = Annotated[Parts, Depends(the_parts)]

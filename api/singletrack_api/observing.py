@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from typing import Any
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
+from singletrack import logs
 from singletrack_api.errors import INTERNAL, Refusal, document
 from singletrack_api.http_metrics import HttpMetrics
 
@@ -38,8 +39,7 @@ class Observing:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        with structlog.contextvars.bound_contextvars(request=request_id, run=None):
-            structlog.contextvars.unbind_contextvars("run")
+        with logs.about_run(), bound_contextvars(request=request_id, user=None):
             await self._observed(scope, receive, _Answer(send, request_id))
 
     async def _observed(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
@@ -91,13 +91,13 @@ def _template(scope: Scope) -> str:
 def _log(scope: Scope, status: int, seconds: float, crash: Exception | None) -> None:
     if scope["path"] in _QUIET and status < _FAILED:
         return
-    fields: dict[str, Any] = {"method": scope["method"], "path": scope["path"], "status": status}
+    method, path, ms = scope["method"], scope["path"], round(seconds * 1000, 1)
     refusal = scope["state"].get("refusal")
-    if refusal:
-        fields["problem"] = refusal.kind.code
-    if refusal and status >= _OUR_FAULT:
-        fields["error"] = refusal.detail
-    if crash:
-        fields["exc_info"] = crash
-    say = log.error if status >= _OUR_FAULT else log.info
-    say("request", **fields, ms=round(seconds * 1000, 1))
+    code = refusal.kind.code if refusal else None
+    if status < _OUR_FAULT:
+        log.info("request", method=method, path=path, status=status, problem=code, ms=ms)
+        return
+    log.error(
+        "request_failed", method=method, path=path, status=status, problem=code, ms=ms,
+        error=refusal.detail if refusal else None, exc_info=crash,
+    )  # fmt: skip

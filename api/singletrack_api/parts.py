@@ -179,7 +179,7 @@ class _Preparation:
             await asyncio.sleep(RETRY_SECONDS)
             try:
                 self.summary = (await self._ledger.prepare()).summary
-                log.info("ledger_found", server=self.summary)
+                log.info("ledger_found", ledger=self.summary)
             except LedgerUnavailable:
                 continue
             except LedgerError as error:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends
 from starlette.responses import Response
 
+from singletrack import logs
 from singletrack.access import Caller
 from singletrack.admission import RunRequest
 from singletrack.errors import LedgerError
@@ -31,7 +32,7 @@ from singletrack_api.dependencies import (
     PartsHere,
     TheRun,
     Wait,
-    remember_run,
+    remember,
 )
 from singletrack_api.documentation import described, problems
 from singletrack_api.errors import NO_RESULT, Refusal
@@ -126,11 +127,11 @@ async def create_run(
     if dry_run:
         return _json(views.forecast_view(await parts.intake.preview(request)))
     accepted = await parts.intake.submit(request)
-    remember_run(accepted.run_id)
+    logs.note_run(accepted.run_id, request.task)
     view = _pending_view(accepted, ns, request.task)
     with suppress(LedgerError):  # it is accepted, even if nobody can say more of it now
         run = await parts.ledger.execute(GetRun(run_id=accepted.run_id))
-        view = await _waited_for(parts, run, wait) if run else view
+        view = await _waited_for(parts, remember(run), wait) if run else view
     headers = {"Location": f"/v1/namespaces/{ns}/runs/{accepted.run_id}"}
     if key and not accepted.submission.created:
         return _json(view, 200, {**headers, "Idempotency-Replayed": "true"})

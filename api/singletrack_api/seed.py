@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from starlette.requests import Request
 
+from singletrack import logs
 from singletrack.admission import RunRequest
 from singletrack.catalogue import CatalogueEntry
 from singletrack.errors import LedgerError, LockHeld
@@ -22,7 +23,7 @@ from singletrack.lifecycle import VIEWS, State
 from singletrack.operations import GetRun, LatestRun
 from singletrack.run import Cancellation, Door, Run
 from singletrack_api import views
-from singletrack_api.dependencies import GUARDS, PartsHere, remember_run
+from singletrack_api.dependencies import GUARDS, PartsHere, remember
 from singletrack_api.documentation import problems
 from singletrack_api.errors import LOCK_HELD, RUN_NOT_FOUND, Kind, Refusal, members_of
 from singletrack_api.joined import outcome
@@ -61,7 +62,7 @@ async def start(request: Request, parts: PartsHere, caller: CallerHere) -> Respo
         raise Refusal(ALREADY_HELD, detail, members_of(held)) from held
     except (LedgerError, TimeoutError) as error:
         raise Refusal(NO_LOCK, "Could not acquire lock") from error
-    remember_run(accepted.run_id)
+    logs.note_run(accepted.run_id, parts.settings.run.start_task)
     state = accepted.submission.state or State.QUEUED
     if state in (State.JOINED, State.SKIPPED):
         return await _shown(parts, await _find(parts, accepted.run_id))
@@ -149,13 +150,13 @@ async def _find(parts: Parts, task_id: str | None) -> Run:
     run_id = task_id or await parts.ledger.execute(latest)
     if run_id is None:
         raise Refusal(NOTHING_STARTED, "No task has been started yet")
-    remember_run(run_id)
+    logs.note_run(run_id)
     run = await parts.ledger.execute(GetRun(run_id=run_id))
     # Rights were asked for in one namespace; of another one's runs nothing is known here.
     foreign = parts.access and run and run.spec.namespace != parts.settings.run.namespace
     if run is None or run.gone or foreign:
         raise Refusal(RUN_NOT_FOUND, f"Unknown task id: {run_id}")
-    return run
+    return remember(run)
 
 
 async def _shown(parts: Parts, run: Run) -> Response:

@@ -12,6 +12,7 @@ import structlog
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
+from singletrack import logs
 from singletrack.operations import (
     ConfirmDead,
     EndReply,
@@ -61,7 +62,8 @@ async def release_lock(parts: PartsHere, lock: TheLock, body: ReleaseRequest) ->
         meant = f" with token {token}" if token else ""
         detail = f"lock {lock!r} {holder}; it can be released only from a suspect run{meant}"
         raise Refusal(LOCK_NOT_SUSPECT, detail)
-    log.warning("lock_released", lock=lock, run=reply.run_id, by=by, reason=body.reason)
+    logs.note_run(run=reply.run_id, lock=lock)
+    log.warning("lock_released", by=by, reason=body.reason)
     return await shown(parts, lock)
 
 
@@ -84,7 +86,7 @@ async def confirm_dead(parts: PartsHere, run: TheRun, body: DeathNotice) -> Resp
     reply = await _decided(parts, notice)
     if reply.verdict is not Verdict.OK:
         raise _not_suspect(run.run_id)
-    log.warning("death_confirmed", run=run.run_id, lock=run.spec.lock, by=by, reason=body.reason)
+    log.warning("death_confirmed", by=by, reason=body.reason)
     after = await parts.ledger.execute(GetRun(run_id=run.run_id))
     return JSONResponse(views.run_view(after or run))
 

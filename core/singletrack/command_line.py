@@ -10,11 +10,9 @@ from pydantic_settings import BaseSettings
 from singletrack.environment import text_of, variable_of
 
 
-def parser(
-    name: str, purpose: str, *groups: type[BaseSettings], more: tuple[str, ...] = ()
-) -> argparse.ArgumentParser:
-    """A parser that takes no arguments; its help lists the settings of `groups`, and `more`."""
-    settings = sorted([*more, *(line for group in groups for line in _settings(group))])
+def parser(name: str, purpose: str, *groups: type[BaseSettings]) -> argparse.ArgumentParser:
+    """A parser that takes no arguments; its help lists the settings of `groups`."""
+    settings = sorted(line for group in groups for line in _settings(group))
     return argparse.ArgumentParser(
         prog=name,
         description=f"{purpose} It is set up by its environment; what is not set has the default.",

@@ -213,8 +213,40 @@ class WorkerSettings(_Group):
         )
 
 
+class LogFormat(StrEnum):
+    """How a line of the log is written."""
+
+    TEXT = "text"  # for people: colours in a terminal
+    JSON = "json"  # for machines: one object a line
+
+
+class LogLevel(StrEnum):
+    """How important a line of the log has to be."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class LogSettings(_Group):
+    """How a part logs; docs/reference/logs.md lists what. A worker inside an app of the user's own
+    leaves its logging to that app, and only its lease agent goes by these.
+    """
+
+    log_format: LogFormat = LogFormat.TEXT
+    """`json` for one object a line, for machines; see `LogFormat`."""
+    log_level: LogLevel = LogLevel.INFO
+    """The least important level that is logged: INFO tells of each run once or twice a part."""
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_capitals(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+
 #: The groups that every part reads; the rest is a worker's or one part's own.
-SHARED = (LedgerSettings, BrokerSettings, LeaseSettings, RunSettings, ScopeSettings)
+SHARED = (LedgerSettings, BrokerSettings, LeaseSettings, RunSettings, ScopeSettings, LogSettings)
 
 
 class Settings(_Group):
@@ -226,3 +258,4 @@ class Settings(_Group):
     run: RunSettings = Field(default_factory=RunSettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     served: ScopeSettings = Field(default_factory=ScopeSettings)
+    log: LogSettings = Field(default_factory=LogSettings)

@@ -31,7 +31,7 @@ def main() -> int:
     try:
         failpoints.arm("operator", os.environ)
         own, platform = OperatorSettings(), Settings()
-        logs.configure("operator", json_lines=own.log_format == "json", level=own.log_level)
+        logs.configure("operator", platform.log.log_format, platform.log.log_level)
         asyncio.run(_run(own, platform))
     except (SingletrackError, ValueError) as error:
         sys.stderr.write(f"singletrack-operator: {_sentence(error)}\n")
@@ -74,7 +74,7 @@ async def _prepared(ledger: AsyncRedisLedger, stopped: asyncio.Event) -> bool:
             await ledger.prepare()
         except LedgerUnavailable as error:
             if not told:
-                log.warning("waiting_for_ledger", reason=str(error))
+                log.warning("waiting_for_ledger", error=str(error))
             told = True
             await _nap(stopped)
         else:

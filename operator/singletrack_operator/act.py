@@ -7,6 +7,7 @@ from typing import assert_never
 
 import structlog
 
+from singletrack import logs
 from singletrack.adapters.kubernetes.errors import NotFound
 from singletrack.adapters.kubernetes.taskruns import TaskRuns
 from singletrack.broker import Broker
@@ -104,18 +105,20 @@ class Actor:
     async def _submit(self, action: Submit) -> None:
         broker, run_id = self._around.broker, action.spec.run_id
         spec = replace(action.spec, envelope=broker.envelope(action.spec))
+        logs.note_run(lock=spec.lock)
         submission = await self._around.ledger.execute(SubmitRun(spec=spec, push=broker.in_ledger))
         if submission.verdict is Verdict.CONFLICT:
             # The API has submitted it with other defaults a moment before: its record counts.
-            log.warning("run_submitted_differently", run=run_id, task=spec.task)
+            log.warning("run_submitted_differently")
         elif submission.created:
-            log.info("run_submitted", run=run_id, task=spec.task, state=str(submission.state))
+            log.info("run_submitted", state=submission.state)
         self._around.queue.add(run_id)
 
     async def _cancel(self, taskrun: TaskRun, action: CancelRun) -> None:
         operation = Cancel(run_id=taskrun.uid, cancellation=action.cancellation)
         await self._around.ledger.execute_durably(operation)
-        log.info("run_cancel_asked", run=taskrun.uid, reason=action.cancellation.reason)
+        why = action.cancellation.reason
+        log.info("run_cancel_asked", taskrun=f"{taskrun.namespace}/{taskrun.name}", reason=why)
         self._around.queue.add(taskrun.uid)
 
     async def _prioritise(self, taskrun: TaskRun, action: Prioritise) -> None:
@@ -126,7 +129,7 @@ class Actor:
     async def _settle(self, taskrun: TaskRun, action: Settle) -> None:
         settle = SettleRun(run_id=taskrun.uid, outcome=action.outcome)
         reply = await self._around.ledger.execute_durably(settle)
-        log.info("run_settled", run=taskrun.uid, state=reply.state, verdict=reply.verdict)
+        log.info("run_settled", state=reply.state, verdict=reply.verdict)
 
     async def _write_status(self, taskrun: TaskRun, action: WriteStatus) -> None:
         try:
@@ -140,5 +143,5 @@ class Actor:
         self._around.metrics.wrote_status(action.status, now)
         if action.terminal:
             self._around.teller.tell(taskrun, dict(action.status), now)
-            phase = action.status["phase"]
-            log.info("run_ended", run=taskrun.uid, name=taskrun.name, phase=phase)
+            where, phase = f"{taskrun.namespace}/{taskrun.name}", action.status["phase"]
+            log.info("run_ended", taskrun=where, phase=phase)

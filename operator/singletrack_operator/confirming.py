@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from singletrack import cancelling
+from singletrack import cancelling, logs
 from singletrack.adapters.kubernetes.errors import Expired, KubernetesError
 from singletrack.adapters.kubernetes.pods import Pods
 from singletrack.errors import LedgerError
@@ -143,7 +143,8 @@ class Confirmations:
         """Tell the ledger; what it does not take now it is told again with the next leases."""
         for pod, death in list(self._deaths.items()):
             for lease in self._held.get(pod, ()):
-                await self._tell(lease, death)
+                with logs.about_run(lease.run_id):
+                    await self._tell(lease, death)
 
     async def _tell(self, lease: LeaseView, death: Death) -> None:
         notice = ConfirmDead(
@@ -156,11 +157,10 @@ class Confirmations:
         try:
             reply = await self._ledger.execute_durably(notice)
         except LedgerError as error:
-            log.debug("death_not_confirmed", run=lease.run_id, error=str(error))
+            log.debug("death_not_confirmed", error=str(error))
             return
         if reply.verdict is Verdict.OK:
-            why = death.message
-            log.warning("death_confirmed", run=lease.run_id, state=reply.state, reason=why)
+            log.warning("death_confirmed", state=reply.state, reason=death.message)
 
 
 def _pause(failures: int) -> float:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from singletrack import logs
 from singletrack.adapters.kubernetes.errors import Expired, KubernetesError
 from singletrack.adapters.kubernetes.taskruns import TaskRuns
 from singletrack.admission import Defaults
@@ -83,12 +84,13 @@ class Deletions:
 
     async def _delete(self, taskruns: TaskRuns, entry: Entry) -> None:
         _, uid, namespace, name = entry
-        try:
-            if await taskruns.delete(namespace, name, uid):
-                log.info("taskrun_deleted", run=uid, name=name, reason="time to live")
-        except KubernetesError as error:
-            log.debug("taskrun_not_deleted", run=uid, error=str(error))
-            self._push((self._clock.now() + _AGAIN, uid, namespace, name))
+        with logs.about_run(uid):
+            try:
+                if await taskruns.delete(namespace, name, uid):
+                    log.info("taskrun_deleted", taskrun=f"{namespace}/{name}")
+            except KubernetesError as error:
+                log.debug("taskrun_not_deleted", taskrun=f"{namespace}/{name}", error=str(error))
+                self._push((self._clock.now() + _AGAIN, uid, namespace, name))
 
     def _push(self, entry: Entry) -> None:
         self._listed[entry[1]] = entry[0]

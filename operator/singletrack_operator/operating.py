@@ -188,7 +188,7 @@ class Operator:
             except KubernetesError as error:
                 complaint = str(error)
             if not told:
-                log.warning("waiting_for_cluster", reason=complaint)
+                log.warning("waiting_for_cluster", error=complaint)
             told = True
             await asyncio.sleep(_PAUSE_SECONDS)
 

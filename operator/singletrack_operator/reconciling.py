@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import structlog
 
-from singletrack import cancelling
+from singletrack import cancelling, logs
 from singletrack.adapters.kubernetes.errors import (
     Conflict,
     Invalid,
@@ -46,25 +46,28 @@ class Reconciler:
 
     async def work(self) -> None:
         """Take keys and look at them, until cancelled."""
-        queue = self._around.queue
         while True:
-            uid = await queue.take()
-            begun, result = time.monotonic(), "ok"
-            try:
-                await self._look_in_turn(uid)
-                queue.done(uid)
-            except SingletrackError as error:
-                result = "error"
-                self._take_note(uid, error)
-                queue.failed(uid, _pause_asked_for(error))
-            except Exception:
-                result = "error"
-                log.exception("reconcile_failed", run=uid)
-                queue.failed(uid)
-            finally:
-                spent = time.monotonic() - begun
-                self._around.metrics.reconcile_seconds.labels(result=result).observe(spent)
+            uid = await self._around.queue.take()
+            with logs.about_run(uid):
+                await self._work_on(uid)
             cancelling.heed()
+
+    async def _work_on(self, uid: str) -> None:
+        queue, begun, result = self._around.queue, time.monotonic(), "ok"
+        try:
+            await self._look_in_turn(uid)
+            queue.done(uid)
+        except SingletrackError as error:
+            result = "error"
+            self._take_note(uid, error)
+            queue.failed(uid, _pause_asked_for(error))
+        except Exception:
+            result = "error"
+            log.exception("reconcile_crashed")
+            queue.failed(uid)
+        finally:
+            spent = time.monotonic() - begun
+            self._around.metrics.reconcile_seconds.labels(result=result).observe(spent)
 
     async def _look_in_turn(self, uid: str) -> None:
         """Look; new TaskRuns one after the other, so that they get in line in their order."""
@@ -78,6 +81,7 @@ class Reconciler:
     async def look(self, uid: str) -> None:
         """Bring one TaskRun and its record into agreement, one step further."""
         record = await self._around.ledger.execute(GetRun(run_id=uid))
+        _note(record)
         if record is not None and self._is_out_of_scope(record):
             return  # whether its TaskRun is gone we may not ask
         over = record is not None and record.terminal and not record.provisional
@@ -89,6 +93,7 @@ class Reconciler:
             if record is not None:
                 await self._after_deletion(record)
             return
+        logs.note_run(task=taskrun.task)
         actions = decide(await self._see(taskrun, record), self._rules)
         failpoint("operator.decided")
         try:
@@ -143,16 +148,18 @@ class Reconciler:
 
     async def _after_deletion(self, record: Run) -> None:
         """The TaskRun is gone: that is a wish to cancel, and nothing is left to show."""
-        ledger, run_id = self._around.ledger, record.run_id
+        ledger, run_id, spec = self._around.ledger, record.run_id, record.spec
         wish = Cancellation(
             by="kubernetes",
             reason="the TaskRun was deleted",
             grace_seconds=self._rules.cancel_grace_seconds,
         )
         harder = wish.is_harder_than(record.cancellation)
-        if not record.terminal and harder and record.spec.name:
+        if not record.terminal and harder and spec.name:
             await ledger.execute_durably(Cancel(run_id=run_id, cancellation=wish))
-            log.info("run_cancel_asked", run=run_id, name=record.spec.name, reason=wish.reason)
+            log.info(
+                "run_cancel_asked", taskrun=f"{spec.namespace}/{spec.name}", reason=wish.reason
+            )
         await self._acknowledge(record)
 
     async def _acknowledge(self, record: Run) -> None:
@@ -186,7 +193,16 @@ class Reconciler:
             self._outages.add(kind)
         else:
             first = not self._around.queue.failures(uid)
-        (log.warning if first else log.debug)("reconcile_failed", run=uid, error=str(error))
+        if first:
+            log.warning("reconcile_failed", error=str(error))
+        else:
+            log.debug("reconcile_fails_still", error=str(error))
+
+
+def _note(record: Run | None) -> None:
+    """Have the lines to come say what the record says of its run."""
+    if record is not None:
+        logs.note_run(None, record.spec.task, record.spec.lock, record.attempt)
 
 
 def _pause_asked_for(error: SingletrackError) -> float:

@@ -25,7 +25,3 @@ class OperatorSettings(BaseSettings):
     """How often everything is compared again: the only way to see what the watch has missed."""
     record_lost_seconds: float = Field(default=60.0, ge=0)
     """How long the record of a started run must be missing before the run counts as lost."""
-    log_format: str = "text"
-    """`json` for one object a line, for machines."""
-    log_level: str = "INFO"
-    """The least important level that is logged."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import structlog
 
+from singletrack import logs
 from singletrack.ledger import AsyncLedger
 from singletrack_operator.reconciling import Reconciler
 from singletrack_operator.resyncing import unsettled_records
@@ -34,7 +35,8 @@ class Settlement:
         """
         looked = 0
         async for record in unsettled_records(self._ledger):
-            await self._reconciler.look(record.run_id)
+            with logs.about_run(record.run_id):
+                await self._reconciler.look(record.run_id)
             looked += 1
         log.info("records_settled", looked_at=looked)
         locks = (taskrun.status.get("lock") or {} for taskrun in self._store)

@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from singletrack import logs
 from singletrack.adapters.kubernetes.errors import KubernetesError
 from singletrack.adapters.kubernetes.session import KubernetesSession
 from singletrack.custom_resource import API_VERSION, GROUP, KIND
@@ -50,7 +51,8 @@ class Teller:
             try:
                 await self._session.request("POST", path, body=event)
             except KubernetesError as error:
-                log.debug("event_not_posted", error=str(error))
+                with logs.about_run(event["regarding"]["uid"]):
+                    log.debug("event_not_posted", error=str(error))
             await asyncio.sleep(_PACE_SECONDS)
 
 

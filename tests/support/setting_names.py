@@ -9,7 +9,7 @@ from singletrack_operator.settings import OperatorSettings
 
 _GROUPS = (*SHARED, WorkerSettings, ApiSettings, OperatorSettings)
 #: Read before there are settings.
-_OTHERS = {SECRETS, "SINGLETRACK_TASKS", "SINGLETRACK_LOG_FORMAT"}
+_OTHERS = {SECRETS, "SINGLETRACK_TASKS"}
 
 
 def setting_names() -> set[str]:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
+
+from pydantic import ValidationError
 
 from singletrack import logs
 from singletrack.errors import ConfigurationError
+from singletrack.settings import LogSettings
 
-_DEFAULTS = ["--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-
-#: Celery's own lines about each task; ours say the same with the run's id and lock.
-_TWICE = ("celery.worker.strategy", "celery.app.trace")
+_DEFAULTS = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 
 
 def main() -> None:
     """Start a worker: `singletrack-worker --concurrency 2`."""
-    logs.configure("worker", json_lines=os.environ.get("SINGLETRACK_LOG_FORMAT") == "json")
+    log = _log_settings()
+    logs.configure("worker", log.log_format, log.log_level)
     from singletrack_worker import start_checks
 
     try:
@@ -27,9 +26,17 @@ def main() -> None:
         raise SystemExit(1) from None
     from singletrack_worker.app import app
 
-    for name in _TWICE:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    app.worker_main(["worker", *_DEFAULTS, *sys.argv[1:]])
+    app.worker_main(["worker", "--loglevel", log.log_level, *_DEFAULTS, *sys.argv[1:]])
+
+
+def _log_settings() -> LogSettings:
+    try:
+        return LogSettings()
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = f"SINGLETRACK_{wrong['loc'][0]}".upper()
+        sys.stderr.write(f"singletrack-worker: {name}: {wrong['msg']}\n")
+        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from celery import Celery
 
 from singletrack.settings import Settings
 from singletrack_worker.installing import install
+from singletrack_worker.own_logging import LOGGING
 from singletrack_worker.result_backend import backend_url
 
 
@@ -19,7 +20,8 @@ def create_app() -> Celery:
     """A Celery app with the modules of `SINGLETRACK_TASKS`, installed."""
     modules = os.environ.get("SINGLETRACK_TASKS", "singletrack_worker.demo_tasks")
     settings = Settings()
-    app = Celery("singletrack", include=[name.strip() for name in modules.split(",")])
+    names = [name.strip() for name in modules.split(",")]
+    app = Celery("singletrack", include=names, log=LOGGING)
     app.conf.update(configuration(settings))
     return install(app, settings=settings)
 

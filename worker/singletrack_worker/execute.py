@@ -22,6 +22,7 @@ from celery import states
 from celery.app.trace import TraceInfo, trace_ok_t
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
+from singletrack import logs
 from singletrack import operations as ops
 from singletrack.errors import LedgerError
 from singletrack.failpoints import failpoint
@@ -70,7 +71,7 @@ class Executor:
             message = Message.of(task.name, args, kwargs, request)
             perform = partial(_traced, trace, (uuid, args, kwargs), request)
             with (
-                structlog.contextvars.bound_contextvars(run=uuid, task=task.name),
+                logs.about_run(uuid, task.name),
                 self._interruptions.taken(),
             ):
                 return self._run(delivery, message, task, perform)
@@ -89,6 +90,7 @@ class Executor:
         if entry.grant is None:
             return _ignored("the run was not started") if entry.recorded else _put_back()
         failpoint("executor.confirmed")
+        logs.note_run(lock=entry.grant.lock, attempt=entry.grant.attempt)
         threads = left_threads.running() if entry.holds else None
         return self._perform_granted(entry.grant, task, perform, threads)
 
@@ -185,7 +187,7 @@ class Executor:
         kill it, and tell the ledger afterwards how the run has ended.
         """
         text = write_outcome(outcome) or write_outcome(outcomes.not_handed_over())
-        log.warning("threads_left_behind", run=grant.run_id)
+        log.warning("threads_left_behind")
         self._is_to_die = True
         _insist("bequeath", lambda: self._runtime.agent.bequeath(grant.nonce, text))
 

@@ -31,7 +31,7 @@ class AnyMessage(virtual.Message):
         try:
             super().__init__(payload, channel=channel, **fields)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            log.warning("message_unreadable", error=str(error), found=repr(payload)[:_SHOWN])
+            log.warning("message_unreadable", error=str(error), found=type(payload).__name__)
             super().__init__(_unknown(payload), channel=channel)
 
 

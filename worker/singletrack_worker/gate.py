@@ -20,6 +20,7 @@ from typing import TypeVar
 
 import structlog
 
+from singletrack import logs
 from singletrack import operations as ops
 from singletrack.errors import (
     InvalidParameters,
@@ -104,7 +105,7 @@ class Gate:
         try:
             return Entry(recorded=self._refusing.refuse(message, error))
         except LedgerError as unavailable:
-            log.warning("refusal_not_recorded", run=message.run_id, error=str(unavailable))
+            log.warning("refusal_not_recorded", error=str(unavailable))
             return Entry(recorded=False)
 
     def _enter(self, start: ops.Start, message: Message) -> Entry:
@@ -114,6 +115,7 @@ class Gate:
         answer = self._ask(start)
         try:
             run = _run_of(start, message)
+            logs.note_run(lock=run.lock if run else None)
             asked = self._runtime.agent.bind_soon(
                 start.run_id, start.nonce, sent_at, _remembered(run)
             )
@@ -148,10 +150,10 @@ class Gate:
             try:
                 return attempt()
             except LedgerRefused as error:
-                log.warning("start_refused", run=start.run_id, error=str(error))
+                log.warning("start_refused", error=str(error))
                 return None
             except (LedgerUnavailable, LedgerMisconfigured) as error:
-                log.warning("start_unconfirmed", run=start.run_id, error=str(error))
+                log.warning("start_unconfirmed", error=str(error))
                 time.sleep(pause)
         return None
 
@@ -165,9 +167,9 @@ class Gate:
     def _turned_away(self, start: ops.Start, reply: StartReply) -> Entry:
         failpoint("gate.dropped")
         if reply.verdict is Verdict.UNKNOWN:
-            log.warning("run_unknown", run=start.run_id)
+            log.warning("run_unknown")
         elif start.spec:
-            log.info("run_submitted", run=start.run_id, lock=start.spec.lock, state=reply.state)
+            log.info("run_submitted", state=reply.state)
         if reply.verdict is Verdict.RECOVERING:
             self.hand_back(start)
         self.forget(start.nonce)
@@ -206,7 +208,7 @@ class Gate:
             except LedgerError as error:
                 why = str(error)
             if not failures:
-                log.warning("end_not_recorded", reason=why)
+                log.warning("end_not_recorded", error=why)
                 in_outage()
             time.sleep(_PAUSE_SECONDS[min(failures, len(_PAUSE_SECONDS) - 1)])
             failures += 1

@@ -6,19 +6,25 @@ says what of Celery's own machinery a run may use, and refuses the rest in the p
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import Any
 
+import structlog
 from celery import Task
 from celery.canvas import Signature
 
+from singletrack import logs
 from singletrack.errors import NotSupported
 from singletrack.refusals import REFUSALS, check_serializer
 from singletrack.tasks import Declaration, declaration_of, declare_as
 from singletrack_worker.own_backend import not_awaited_there
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
+
+_EAGER = (
+    "executed in this process (task_always_eager or apply): "
+    "without its lock, its timeout and a record"
+)
 
 _RETRY_OPTIONS = {"throw", "eta", "countdown", "max_retries"}
 
@@ -76,11 +82,8 @@ class GatedTask(Task[Any, Any]):
     def apply(self, *args: Any, **options: Any) -> Any:
         if not GatedTask._said_eager:
             GatedTask._said_eager = True
-            log.warning(
-                "task %s is executed in this process (task_always_eager or apply): "
-                "without its lock, its timeout and a record",
-                self.name,
-            )
+            with logs.about_run(task=self.name):
+                log.warning("run_not_gated", reason=_EAGER)
         return super().apply(*args, **options)
 
     def signature(self, args: Any = None, *rest: Any, **options: Any) -> Any:

@@ -15,6 +15,7 @@ import structlog
 from celery import Celery, current_app, signals
 from kombu.utils.functional import maybe_list
 
+from singletrack import logs
 from singletrack.errors import ConfigurationError
 from singletrack.settings import Settings
 from singletrack.tasks import declaration_of
@@ -52,6 +53,7 @@ def install(app: Celery, gate: str = "declared", *, settings: Settings | None = 
     Raises:
         ConfigurationError: there is no such gate.
     """
+    logs.join()
     target: Any = app  # celery-types knows neither these signals nor what may be replaced
     attach(
         target,

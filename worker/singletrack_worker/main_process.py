@@ -75,7 +75,6 @@ class MainProcess:
         Raises:
             SystemExit: with one sentence that says what is wrong and what to do.
         """
-        logs.join()
         try:
             return cls._started(controller, settings)
         except SingletrackError as error:
@@ -242,7 +241,8 @@ class MainProcess:
         try:
             self.runtime.ledger.execute(report)
         except LedgerError as error:  # the sweeper ends the lease then
-            log.warning("report_failed", run=delivery.run_id, error=str(error))
+            with logs.about_run(delivery.run_id):
+                log.warning("report_failed", error=str(error))
 
 
 def _share_with_children() -> None:
@@ -263,7 +263,7 @@ def _prepared(ledger: RedisLedger) -> Capabilities:
             return ledger.prepare()
         except LedgerUnavailable as error:
             if not told:
-                log.warning("waiting_for_ledger", reason=str(error))
+                log.warning("waiting_for_ledger", error=str(error))
             told = True
             time.sleep(_LOOK_SECONDS)
 

@@ -20,6 +20,7 @@ from celery.backends.base import DisabledBackend
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 from celery.result import ResultSet
 
+from singletrack import logs
 from singletrack.errors import LedgerError
 from singletrack_worker.attached import installed_in
 from singletrack_worker.result_backend import LedgerBackend, ledger_backend_of
@@ -135,7 +136,8 @@ class _AsksLedger:
         try:
             return ledger_backend_of(self.app).find(task_id)
         except LedgerError as error:
-            log.warning("ledger_unavailable", run=task_id, error=str(error))
+            with logs.about_run(task_id):
+                log.warning("run_not_read", error=str(error))
             self._silent_until = time.monotonic() + _SILENCE_SECONDS
             return None
 

@@ -46,12 +46,12 @@ class Refusing:
     def refuse(self, message: Message, error: SingletrackError) -> bool:
         """Record a run that cannot be accepted as failed, so that its caller learns why."""
         recorded = self._end(message, outcomes.failed(_REASONS[type(error)], str(error)))
-        log.warning("run_refused", run=message.run_id, task=message.task, error=str(error))
+        log.warning("run_refused", reason=_REASONS[type(error)], error=str(error))
         return recorded
 
     def expire(self, message: Message) -> bool:
         """Record the end of a run whose message came too late to start it."""
-        log.info("run_expired", run=message.run_id, task=message.task)
+        log.info("run_expired")
         if not message.ours:
             return self._end(message, outcomes.expired())
         end = Cancellation(by="expires", reason="its message has expired", grace_seconds=0.0)
@@ -67,7 +67,7 @@ class Refusing:
         asked = Revocation()
         if asked.perform(self._runtime.ledger, message.run_id, grace_seconds) or message.ours:
             return True
-        log.info("run_revoked", run=message.run_id, task=message.task)
+        log.info("run_revoked")
         return self._end(message, outcomes.revoked(), asked.cancellation(grace_seconds))
 
     def _end(

@@ -9,8 +9,8 @@ over. If the child dies before that, the ledger is asked, and the message put ba
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from billiard.exceptions import Terminated, WorkerLostError
@@ -19,6 +19,7 @@ from celery.exceptions import Reject
 from celery.worker import state
 from celery.worker.request import Request
 
+from singletrack import logs
 from singletrack.adapters.celery_broker import OURS
 from singletrack.errors import LedgerError, NotSupported
 from singletrack.failpoints import failpoint
@@ -51,6 +52,20 @@ _CANVAS = (
 )
 
 _DEATHS = (WorkerLostError, Terminated, SystemExit, KeyboardInterrupt)
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _about_its_run(method: Method) -> Method:
+    """Everything that is logged meanwhile, by Celery too, names the request's run."""
+
+    @wraps(method)
+    def call(request: Any, *args: Any, **options: Any) -> Any:
+        with logs.about_run(request.id, request.name):
+            return method(request, *args, **options)
+
+    return call  # type: ignore[return-value]
 
 
 class GatedRequest(Request):
@@ -88,6 +103,7 @@ class GatedRequest(Request):
         self.time_limits = self.main_process.no_time_limits
         return False
 
+    @_about_its_run
     def terminate(self, pool: Any, signal: Any = None) -> None:
         """Celery would kill the child here, whichever run it executes by now.
 
@@ -100,7 +116,7 @@ class GatedRequest(Request):
         try:
             run = asked.perform(runtime.ledger, self.id, runtime.settings.run.cancel_grace_seconds)
         except LedgerError as error:
-            log.warning("revoke_failed", run=self.id, error=str(error))
+            log.warning("revoke_failed", error=str(error))
             run = None
         if run is None:
             self.main_process.later(_CANCEL_AGAIN_SECONDS, partial(self.terminate, pool, signal))
@@ -118,11 +134,12 @@ class GatedRequest(Request):
             self.task, request=this._context, terminated=True, signum=signal, expired=False
         )
 
+    @_about_its_run
     def on_accepted(self, pid: Any, time_accepted: float) -> None:
         """A child has taken it."""
         failpoint("request.accepted")
         super().on_accepted(pid, time_accepted)
-        log.info("run_delivered", run=self.id, task=self.name, pid=pid)
+        log.info("run_delivered", pid=pid)
 
     def settle(self) -> None:
         """The message is not needed any more."""
@@ -137,6 +154,7 @@ class GatedRequest(Request):
             self._over()
         return answer
 
+    @_about_its_run
     def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:
         """The run has failed, was not started, or its child has died."""
         error = exc_info.exception
@@ -163,6 +181,7 @@ class GatedRequest(Request):
         if not self.acknowledged:
             self.settle()
 
+    @_about_its_run
     def _look(self) -> None:
         """A child has died before it said anything: ask the ledger whether the run is recorded."""
         recorded = self._is_recorded()
@@ -170,7 +189,7 @@ class GatedRequest(Request):
             self.main_process.later(_LOOK_AGAIN_SECONDS, self._look)
             return
         if not recorded:
-            log.warning("message_put_back", run=self.id, task=self.name)
+            log.warning("message_put_back")
             self.reject(requeue=True)
         self._over()
 
@@ -181,7 +200,7 @@ class GatedRequest(Request):
         try:
             return self.main_process.runtime.ledger.execute(GetRun(run_id=self.id)) is not None
         except LedgerError as error:
-            log.warning("ledger_unavailable", run=self.id, error=str(error))
+            log.warning("run_not_read", error=str(error))
             return None
 
     # --- what can never run -----------------------------------------------------------------------
@@ -195,19 +214,21 @@ class GatedRequest(Request):
         found = next((name for key, name in _CANVAS if said.get(key)), None)
         return REFUSALS[found].error(self.type) if found else None
 
+    @_about_its_run
     def _end_here(self, record: Callable[[Message], object]) -> None:
         try:
             record(self._describe())
         except Exception:  # see `revoked`
-            log.exception("end_not_recorded", run=self.id)
+            log.exception("message_not_ended")
 
+    @_about_its_run
     def _tell_canvas(self, refusal: NotSupported) -> None:
         """End in Celery's own way the canvas that waits for this run."""
         this: Any = self
         try:
             this.app.backend.mark_as_failure(self.id, refusal, request=this._context)
         except Exception:  # the app has no result backend, or it does not answer
-            log.warning("canvas_not_told", run=self.id, exc_info=True)
+            log.warning("canvas_not_told", exc_info=True)
 
     def _describe(self) -> Message:
         return Message.of(self.type, self.args, self.kwargs, self.request_dict)
@@ -237,7 +258,8 @@ class GatedRequest(Request):
         try:
             act()
         except Exception as error:  # noqa: BLE001 - see above
-            log.warning("message_left_to_the_broker", run=self.id, error=str(error))
+            with logs.about_run(self.id, self.name):
+                log.warning("message_left_to_the_broker", error=str(error))
             self.acknowledged = True
 
     @property

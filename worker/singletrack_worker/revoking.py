@@ -16,6 +16,7 @@ from celery.worker import state as worker_state
 from celery.worker.control import Panel
 from kombu.utils.functional import maybe_list
 
+from singletrack import logs
 from singletrack.errors import LedgerError
 from singletrack.lifecycle import State
 from singletrack_worker.gated_task import GatedTask
@@ -69,13 +70,15 @@ def _is_foreign(run_id: str) -> bool:
 def _cancel(runtime: Runtime, run_id: str, asked: Revocation) -> bool:
     """Cancel one run; False if the ledger does not know it."""
     grace_seconds = runtime.settings.run.cancel_grace_seconds
-    try:
-        run = asked.perform(runtime.ledger, run_id, grace_seconds)
-    except LedgerError as error:
-        log.warning("revoke_failed", run=run_id, error=str(error))
-        return True
-    if run is not None and asked.concerns(run):
-        log.info("run_cancelled", run=run_id, was=run.state)
+    with logs.about_run(run_id):
+        try:
+            run = asked.perform(runtime.ledger, run_id, grace_seconds)
+        except LedgerError as error:
+            log.warning("revoke_failed", error=str(error))
+            return True
+        if run is not None and asked.concerns(run):
+            logs.note_run(task=run.spec.task, lock=run.spec.lock, attempt=run.attempt)
+            log.info("run_cancelled", was=run.state)
     request = worker_state.requests.get(run_id)
     if run is not None and isinstance(request, GatedRequest) and _is_stopped(run.state, asked):
         request.tell_revoked(asked.signal)

@@ -40,6 +40,6 @@ class SyncNote:
         return now
 
     def _tell(self, status: ServerStatus, now: Confirmation | None) -> None:
-        log.warning("ledger_confirmation_changed", server=summary(status, now or Confirmation.NONE))
+        log.warning("ledger_confirmation_changed", ledger=summary(status, now or Confirmation.NONE))
         for finding in find_forgetting(status, self._durability):
             log.error("ledger_forgets", problem=finding.problem, remedy=finding.remedy)

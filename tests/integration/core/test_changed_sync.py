@@ -72,7 +72,7 @@ async def test_a_change_is_noted_and_told_once_in_each_direction(
         assert [await note.look(), await note.look()] == [Confirmation.REPLY] * 2
 
     told = [line for line in lines if line["event"] == "ledger_confirmation_changed"]
-    assert [("everysec" in line["server"], "always" in line["server"]) for line in told] == [
+    assert [("everysec" in line["ledger"], "always" in line["ledger"]) for line in told] == [
         (True, False),
         (False, True),
     ]

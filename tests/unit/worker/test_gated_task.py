@@ -1,9 +1,10 @@
 """What a task behind the gate refuses in the producer's call, before anything is sent."""
 
 import pytest
+import structlog
 from celery import Celery, Task, chain, chord, group
 
-from singletrack import context, task
+from singletrack import context, logs, task
 from singletrack.errors import NotSupported
 from singletrack_worker import install
 from singletrack_worker.gated_task import GatedTask
@@ -109,8 +110,17 @@ def test_a_projects_base_class_and_its_hooks_stay(app, paying):
     assert Audited.calls == ["before_start", "call", "on_success"]
 
 
+@pytest.fixture
+def users_own_logging():
+    """As in a producer, which has called `install(app)`."""
+    structlog.reset_defaults()
+    logs.join()
+    yield
+    structlog.reset_defaults()
+
+
 def test_a_task_executed_in_the_callers_process_says_once_what_is_missing(
-    app, paying, monkeypatch, caplog
+    app, paying, monkeypatch, caplog, users_own_logging
 ):
     monkeypatch.setattr(GatedTask, "_said_eager", False)
     app.conf.task_always_eager = True

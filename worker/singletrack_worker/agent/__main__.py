@@ -38,11 +38,12 @@ def main() -> int:
     except KeyError as missing:
         sys.stderr.write(f"the lease agent is started by a worker; {missing} is not set\n")
         return 2
-    logs.configure("agent", json_lines=os.environ.get("SINGLETRACK_LOG_FORMAT") == "json")
+    settings = Settings()
+    logs.configure("agent", settings.log.log_format, settings.log.log_level)
     failpoints.arm("agent", os.environ)
     lines = LogThread(logging.getLogger())
     try:
-        _serve(orders, Settings())
+        _serve(orders, settings)
     finally:
         remove_address(orders.address)
         lines.finish(seconds=1.0)

@@ -17,6 +17,7 @@ from singletrack_worker.agent import messages as msg
 from singletrack_worker.agent import processes
 from singletrack_worker.agent.children import Child, Children
 from singletrack_worker.agent.connections import Peer
+from singletrack_worker.agent.identity import about_text
 from singletrack_worker.agent.messages import Answer, Bound, Done, Refused, Role
 from singletrack_worker.agent.table import Table
 
@@ -140,5 +141,6 @@ class Answering:
         if isinstance(reply, Bound) and child:
             self.children.bind(bind.nonce, child, now)
         elif isinstance(reply, Refused):
-            log.warning("bind_refused", run=bind.run_id, pid=pid, reason=reply.reason)
+            with about_text(bind.run_id, bind.spec):
+                log.warning("bind_refused", pid=pid, reason=reply.reason)
         return reply

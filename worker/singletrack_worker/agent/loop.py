@@ -22,10 +22,11 @@ from singletrack.ledger import Ledger
 from singletrack.operations import Cause
 from singletrack_worker.agent.alarm import Alarm
 from singletrack_worker.agent.answering import Answering
-from singletrack_worker.agent.bindings import Kill, Stage, Sweep, Terminate, Warn
+from singletrack_worker.agent.bindings import Binding, Kill, Stage, Sweep, Terminate, Warn
 from singletrack_worker.agent.calls import Bell, LedgerCalls, Wakeups
 from singletrack_worker.agent.children import Child, Children
 from singletrack_worker.agent.connections import Listener, Peer, PeerGone
+from singletrack_worker.agent.identity import about
 from singletrack_worker.agent.kinship import Household
 from singletrack_worker.agent.messages import Bind, Clear, Hello, Reap, Role
 from singletrack_worker.agent.out_of_memory import KernelKills
@@ -118,10 +119,12 @@ class Agent:
         for action in actions:
             binding = self.table[action.nonce]
             if isinstance(action, Terminate) and binding.stage is Stage.STARTED:
-                log.info("run_stopping", run=binding.run_id, cause=binding.stop)
+                with about(binding):
+                    log.info("run_stopping", cause=binding.stop)
                 self._children.terminate(binding.pid)
             elif isinstance(action, Warn) and binding.stage is Stage.STARTED:
-                log.info("run_warned", run=binding.run_id, reason="soft time limit")
+                with about(binding):
+                    log.info("run_warned", reason="soft time limit")
                 self._children.warn(binding.pid)
             elif isinstance(action, Sweep) and binding.stage is Stage.LEAVING:
                 self._sweep(action.nonce)
@@ -140,12 +143,11 @@ class Agent:
         now = self._clock.boottime()
         for nonce in nonces:
             binding = self.table[nonce]
-            run_id, cause = binding.run_id, binding.stop or Cause.DIED
+            with about(binding):
+                _tell_kill(binding, complete=complete)
             if complete:
-                log.info("run_killed", run=run_id, cause=cause, how=binding.exit)
                 self.table.buried(nonce, now)
-            elif not binding.survived:
-                log.warning("run_survives", run=run_id, cause=cause)
+            else:
                 binding.survived = True
 
     def _sweep(self, nonce: str) -> None:
@@ -262,3 +264,12 @@ class Agent:
 
     def _watch(self, what: int | Readable, order: int, handle: Callable[[], None]) -> None:
         self._selector.register(what, selectors.EVENT_READ, (order, handle))
+
+
+def _tell_kill(binding: Binding, *, complete: bool) -> None:
+    """A line when everything of the run is dead, and one when not, however often it is tried."""
+    cause, how = binding.stop or Cause.DIED, binding.exit
+    if complete:
+        log.info("run_killed", cause=cause, how=str(how) if how else None)
+    elif not binding.survived:
+        log.warning("run_survives", cause=cause)

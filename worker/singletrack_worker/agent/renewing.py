@@ -22,6 +22,7 @@ from singletrack.operations import (
     Verdict,
 )
 from singletrack_worker.agent.calls import Answered, LedgerCalls
+from singletrack_worker.agent.identity import about
 from singletrack_worker.agent.rules import Rules
 from singletrack_worker.agent.table import Table
 from singletrack_worker.agent.telling import Identity, Tale, Telling
@@ -120,8 +121,8 @@ class Renewing:
             if not unplaced:
                 self._table.report_failed(nonce, now)
             return
-        run_id = self._table[nonce].run_id
-        log.debug("run_end_reported", run=run_id, verdict=reply.verdict, state=reply.state)
+        with about(self._table[nonce]):
+            log.debug("run_end_reported", verdict=reply.verdict, state=reply.state)
         taken = reply.verdict is Verdict.OK
         self._table.reported(nonce, reply.state if taken else None, now)
 

@@ -11,6 +11,7 @@ from math import inf
 
 import structlog
 
+from singletrack import logs
 from singletrack.operations import EndReply, Grant, Reassert, RenewReply, Verdict
 from singletrack.pods import Pod
 from singletrack.specification import read_outcome, read_spec, write_outcome
@@ -63,7 +64,7 @@ class Telling:
         elif reply.server_id != self._server or not reply.known:
             self._server, self.reported_to = reply.server_id, ""
             self._table.memory.tell_everything(now)
-            log.info("ledger_recovering", server=reply.server_id, ended=len(self._table.memory))
+            log.info("agent_reasserts", server=reply.server_id, ended=len(self._table.memory))
 
     def next(self, now: float) -> Tale | None:
         """What to tell now, if anything."""
@@ -80,10 +81,8 @@ class Telling:
         if reply is None:
             self._not_before = now + _AGAIN_SECONDS
             return
-        log.info(
-            "run_restored", run=grant.run_id, alive=tale.alive, verdict=reply.verdict,
-            state=reply.state,
-        )  # fmt: skip
+        with logs.about_run(grant.run_id, tale.operation.spec.task, grant.lock, grant.attempt):
+            log.info("run_restored", alive=tale.alive, verdict=reply.verdict, state=reply.state)
         if not tale.alive:
             self._table.memory.told()
         else:
@@ -127,7 +126,8 @@ class Telling:
             end = read_outcome(outcome) if outcome else None
             run = read_spec(spec)
         except ValueError as error:
-            log.warning("run_not_restorable", run=grant.run_id, error=str(error))
+            with logs.about_run(grant.run_id, None, grant.lock, grant.attempt):
+                log.warning("run_not_restorable", error=str(error))
             return None
         who = self._identity
         return Reassert(spec=run, grant=grant, worker=who.worker, pod=who.pod, outcome=end)
