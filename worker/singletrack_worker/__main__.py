@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from singletrack import logs
 from singletrack.errors import ConfigurationError
-from singletrack.settings import LogSettings
+from singletrack.settings import LogFormat, LogSettings
 
 _DEFAULTS = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 
@@ -26,7 +26,9 @@ def main() -> None:
         raise SystemExit(1) from None
     from singletrack_worker.app import app
 
-    app.worker_main(["worker", "--loglevel", log.log_level, *_DEFAULTS, *sys.argv[1:]])
+    # Celery's banner is for people, and no line of a log.
+    quiet = ["--quiet"] if log.log_format is LogFormat.JSON else []
+    app.worker_main([*quiet, "worker", "--loglevel", log.log_level, *_DEFAULTS, *sys.argv[1:]])
 
 
 def _log_settings() -> LogSettings:

@@ -9,6 +9,7 @@ over. If the child dies before that, the ledger is asked, and the message put ba
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -62,7 +63,7 @@ def _about_its_run(method: Method) -> Method:
 
     @wraps(method)
     def call(request: Any, *args: Any, **options: Any) -> Any:
-        with logs.about_run(request.id, request.name):
+        with request.named():
             return method(request, *args, **options)
 
     return call  # type: ignore[return-value]
@@ -80,6 +81,12 @@ class GatedRequest(Request):
         self._celerys_on_success = self.on_success
         self.on_success = self._succeeded  # type: ignore[method-assign]
         self.main_process.note(self)
+
+    def named(self) -> AbstractContextManager[None]:
+        """Have the lines of a block say of which run they are. A message of ours says its lock."""
+        header = self.request_dict.get(OURS)
+        lock = header.get("lock") if isinstance(header, dict) else None
+        return logs.about_run(self.id, self.name, lock)
 
     def revoked(self) -> bool:
         """Celery asks right before it hands a request to the pool, and on receipt of one that may
@@ -258,7 +265,7 @@ class GatedRequest(Request):
         try:
             act()
         except Exception as error:  # noqa: BLE001 - see above
-            with logs.about_run(self.id, self.name):
+            with self.named():
                 log.warning("message_left_to_the_broker", error=str(error))
             self.acknowledged = True
 
