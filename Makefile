@@ -90,6 +90,10 @@ metrics: install ## Print the tables of the metrics into docs/reference/metrics.
 .PHONY: dashboards
 dashboards: install ## Print the Grafana dashboards into charts/singletrack/dashboards
 	PYTHONPATH=tests $(PYTHON) -m support.dashboards
+.PHONY: log-events
+log-events: install ## Print the tables of the log's events into docs/reference/logs.md
+	$(PYTHON) .ci/log_events.py > docs/reference/logs.md.new
+	mv docs/reference/logs.md.new docs/reference/logs.md
 
 .PHONY: format
 format: install ## Format the code and mend what the linter can mend by itself

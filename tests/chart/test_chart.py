@@ -177,6 +177,17 @@ def test_no_name_of_the_environment_is_there_twice_and_the_nearest_value_counts(
     assert environment(found["rel-singletrack-api"])["SINGLETRACK_LOG_FORMAT"] == "text"
 
 
+def test_every_part_logs_as_the_values_say(render: Render) -> None:
+    def shown(**logs: str) -> set[tuple[str, str]]:
+        found = dict(pods(render(settings={"logs": logs})))
+        names = ("api", "operator", "worker-default")
+        parts = [environment(found[f"rel-singletrack-{name}"]) for name in names]
+        return {(env["SINGLETRACK_LOG_FORMAT"], env["SINGLETRACK_LOG_LEVEL"]) for env in parts}
+
+    assert shown() == {("json", "INFO")}
+    assert shown(format="text", level="DEBUG") == {("text", "DEBUG")}
+
+
 def test_a_job_loads_the_functions_where_a_part_may_not(render: Render) -> None:
     objects = render(redis={"existingSecret": "ledger", "keys": {"loader": "loader-url"}})
     [job] = of_kind(objects, "Job")

@@ -124,7 +124,8 @@ the last being the role whose Redis user it has, "" for the administrator. */}}
   "SINGLETRACK_DEFAULT_QUEUE" $root.Values.broker.defaultQueue
   "SINGLETRACK_DURABILITY" $root.Values.settings.durability
   "SINGLETRACK_LEASE_SECONDS" ($root.Values.settings.leaseSeconds | toString)
-  "SINGLETRACK_LOG_FORMAT" "json"
+  "SINGLETRACK_LOG_FORMAT" $root.Values.settings.logs.format
+  "SINGLETRACK_LOG_LEVEL" $root.Values.settings.logs.level
   "SINGLETRACK_SECRETS" "/etc/singletrack/secrets" -}}
 {{- if eq $root.Values.rbac.scope "namespaces" -}}
 {{- $scope := include "singletrack.scope" $root | fromYamlArray -}}
