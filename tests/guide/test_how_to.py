@@ -74,6 +74,12 @@ def test_a_run_is_tried_again_as_its_page_says(tmp_path):
     follow("retry.md", tmp_path / "retry")
 
 
+def test_the_log_of_a_run_is_read_as_its_page_shows(tmp_path):
+    for program in ("curl", "jq"):
+        require(shutil.which(program), program, f"apt-get install {program}")
+    follow("logs.md", tmp_path / "logs")
+
+
 def test_the_time_of_a_run_is_limited_as_its_page_says(tmp_path):
     require(shutil.which("jq"), "jq", "apt-get install jq")
     require(shutil.which("curl"), "curl", "apt-get install curl")
