@@ -156,3 +156,23 @@ def test_a_wrong_setting_is_one_sentence(name: str, value: str, said: str) -> No
     assert done.returncode == 1
     assert done.stderr.startswith(f"singletrack-worker: {said}")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_no_complaint_about_a_server_that_is_gone_shows_its_password(
+    platform: Platform, folder: Path
+) -> None:
+    settings = environment(folder, SINGLETRACK_LOG_LEVEL="DEBUG", SINGLETRACK_LOG_FORMAT="json")
+    platform.start_worker(1, "--loglevel", "DEBUG", **settings)
+    run_id = platform.submit("speak", {"name": "bob"})
+    platform.wait_for_end(run_id)
+    platform.server.kill9()
+
+    def complained() -> bool:
+        said = lines(platform)
+        lost = any(line["event"] == "ledger_unavailable" for line in said)
+        return lost and any("Cannot connect to redis://" in line["event"] for line in said)
+
+    wait_until(complained, 60, "the agent and Celery to complain")
+    log = platform.worker_log()
+    platform.server.restart()
+    assert platform.server.password not in log
