@@ -90,6 +90,7 @@ metrics: install ## Print the tables of the metrics into docs/reference/metrics.
 .PHONY: dashboards
 dashboards: install ## Print the Grafana dashboards into charts/singletrack/dashboards
 	PYTHONPATH=tests $(PYTHON) -m support.dashboards
+
 .PHONY: log-events
 log-events: install ## Print the tables of the log's events into docs/reference/logs.md
 	$(PYTHON) .ci/log_events.py > docs/reference/logs.md.new

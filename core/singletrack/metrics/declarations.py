@@ -81,7 +81,7 @@ LABELS = {
 }
 
 _RUN_WAIT = (0.1, 1, 5, 30, 300, 1800)
-_RUN_DURATION = (0.1, 0.5, 1, 5, 30, 60, 300, 1800)
+_RUN_DURATION = (0.1, 1, 5, 30, 60, 300, 1800)
 _REQUEST = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 5)
 
 #: Counted in the ledger, exposed by one exporter.
