@@ -20,6 +20,7 @@ pytest_plugins = [
     "support.rabbitmq",
     "support.local_platform",
     "support.producers",
+    "support.trace_collector",
 ]
 
 # Without the last, every process a test starts would compile its modules anew.
@@ -73,5 +74,5 @@ def _turn(path: Path) -> int:
 
 def _forget_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith("SINGLETRACK_") or name in _FORGOTTEN:
+        if name.startswith(("SINGLETRACK_", "OTEL_")) or name in _FORGOTTEN:
             monkeypatch.delenv(name)

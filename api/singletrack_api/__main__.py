@@ -18,7 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from singletrack import command_line, failpoints, logs
+from singletrack import command_line, failpoints, logs, tracing
 from singletrack.errors import ConfigurationError, SingletrackError
 from singletrack.settings import SHARED, Settings
 from singletrack_api.app import create_app
@@ -40,6 +40,7 @@ def main() -> int:
         settings, api = Settings(), ApiSettings()
         logs.configure("api", settings.log.log_format, settings.log.log_level)
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
+        tracing.start("api", os.environ)
         with listening(api.api_host, api.api_port, public=api.auth is not Auth.OFF) as listener:
             asyncio.run(_serve(create_app(settings, api), listener, api))
     except (SingletrackError, ValidationError) as error:
@@ -47,6 +48,8 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    finally:
+        tracing.stop()
     return 0
 
 

@@ -7,12 +7,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import Depends, FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from singletrack.settings import Settings
 from singletrack_api import documentation, errors, health, locks, queues, runs, seed, suspects
 from singletrack_api.body_limit import BodyLimit
 from singletrack_api.http_metrics import HttpMetrics
-from singletrack_api.observing import Observing
+from singletrack_api.observing import QUIET, Observing
 from singletrack_api.parts import Parts, assemble
 from singletrack_api.rights import authorised
 from singletrack_api.settings import ApiSettings
@@ -27,6 +28,15 @@ ROUTERS = (
     queues.router,
 )
 """Behind the guard; `health` is for supervisors and Prometheus, which have no token."""
+
+#: Of FastAPI's own telemetry only the span of each request, where `singletrack.tracing` is on.
+_TELEMETRY: TelemetryConfig = {
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+    "exclude": lambda scope: scope["path"] in QUIET,
+}
 
 DESCRIPTION = """Start, watch and stop runs: background tasks that run one at a time per lock.
 
@@ -57,6 +67,7 @@ def create_app(
         docs_url=None,  # FastAPI's pages load their scripts from a CDN
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=_TELEMETRY,
     )
     app.include_router(health.router)
     for router in ROUTERS:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Header, Path, Query
 from starlette.requests import Request
 
-from singletrack import logs
+from singletrack import logs, traceparent
 from singletrack.errors import RunNotFound
 from singletrack.operations import GetRun
 from singletrack.run import Run
@@ -96,10 +96,16 @@ async def the_run(parts: PartsHere, ns: Namespace, run_id: RunId) -> Run:
     return remember(run)
 
 
+async def given_traceparent(request: Request) -> str:
+    """The caller's place in a trace, as the W3C header says it; a wrong one is none."""
+    return traceparent.checked(request.headers.get(traceparent.NAME))
+
+
 PartsHere = Annotated[Parts, Depends(the_parts)]
 Namespace = Annotated[str, Path(pattern=DNS_LABEL, examples=["default"])]
 RunId = Annotated[str, Path(min_length=1, max_length=255)]
 Wait = Annotated[float, Depends(preferred_wait)]
+GivenTrace = Annotated[str, Depends(given_traceparent)]
 TheRun = Annotated[Run, Depends(the_run)]
 Prefer = Annotated[
     str,

@@ -12,14 +12,14 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
-from singletrack import logs
+from singletrack import logs, tracing
 from singletrack_api.errors import INTERNAL, Refusal, document
 from singletrack_api.http_metrics import HttpMetrics
 
 REQUEST_ID_HEADER = "X-Request-ID"
 
 #: Asked every few seconds by machines; a line each would bury the others.
-_QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 _FAILED, _OUR_FAULT = 400, 500
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -39,7 +39,8 @@ class Observing:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        with logs.about_run(), bound_contextvars(request=request_id, user=None):
+        trace_id = tracing.trace_id() or None
+        with logs.about_run(), bound_contextvars(request=request_id, user=None, trace_id=trace_id):
             await self._observed(scope, receive, _Answer(send, request_id))
 
     async def _observed(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
@@ -89,7 +90,7 @@ def _template(scope: Scope) -> str:
 
 
 def _log(scope: Scope, status: int, seconds: float, crash: Exception | None) -> None:
-    if scope["path"] in _QUIET and status < _FAILED:
+    if scope["path"] in QUIET and status < _FAILED:
         return
     method, path, ms = scope["method"], scope["path"], round(seconds * 1000, 1)
     refusal = scope["state"].get("refusal")

@@ -26,6 +26,7 @@ from singletrack_api.dependencies import (
     JSON_ONLY,
     Cursor,
     DryRun,
+    GivenTrace,
     IdempotencyKey,
     Limit,
     Namespace,
@@ -52,6 +53,7 @@ from singletrack_api.schemas import (
     RunPending,
     RunView,
 )
+from singletrack_api.submitting import submit
 
 RESULT_RETRY_SECONDS = 1
 
@@ -64,6 +66,7 @@ async def the_request(
     ns: Namespace,
     body: RunCreate,
     caller: CallerHere,
+    place: GivenTrace,
     key: IdempotencyKey = None,
 ) -> RunRequest:
     """What was asked for, as the core understands it.
@@ -90,6 +93,7 @@ async def the_request(
         start_deadline_seconds=body.start_deadline_seconds,
         queue_timeout_seconds=body.queue_timeout_seconds,
         requested_by=name_of(caller),
+        traceparent=place,
         ttl_seconds=body.ttl_seconds_after_finished,
     )
 
@@ -126,8 +130,7 @@ async def create_run(
     """
     if dry_run:
         return _json(views.forecast_view(await parts.intake.preview(request)))
-    accepted = await parts.intake.submit(request)
-    logs.note_run(accepted.run_id, request.task)
+    accepted = await submit(parts, request)
     view = _pending_view(accepted, ns, request.task)
     with suppress(LedgerError):  # it is accepted, even if nobody can say more of it now
         run = await parts.ledger.execute(GetRun(run_id=accepted.run_id))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -18,18 +19,18 @@ from singletrack import logs
 from singletrack.admission import RunRequest
 from singletrack.catalogue import CatalogueEntry
 from singletrack.errors import LedgerError, LockHeld
-from singletrack.intake import Accepted
 from singletrack.lifecycle import VIEWS, State
 from singletrack.operations import GetRun, LatestRun
 from singletrack.run import Cancellation, Door, Run
 from singletrack_api import views
-from singletrack_api.dependencies import GUARDS, PartsHere, remember
+from singletrack_api.dependencies import GUARDS, GivenTrace, PartsHere, remember
 from singletrack_api.documentation import problems
 from singletrack_api.errors import LOCK_HELD, RUN_NOT_FOUND, Kind, Refusal, members_of
 from singletrack_api.joined import outcome
 from singletrack_api.parts import Parts
 from singletrack_api.rights import CallerHere, asker, name_of
 from singletrack_api.schemas import CeleryView
+from singletrack_api.submitting import submit
 
 START_SECONDS = 3.5
 """How long `/start` may take to ask; the answer is promised within four seconds."""
@@ -49,20 +50,23 @@ router = APIRouter(tags=["short"], dependencies=GUARDS)
     response_model=CeleryView,
     responses=problems(400, 404, 413, 422, 500, 503),
 )
-async def start(request: Request, parts: PartsHere, caller: CallerHere) -> Response:
+async def start(
+    request: Request, parts: PartsHere, caller: CallerHere, place: GivenTrace
+) -> Response:
     """Run the one task there is, unless it runs already.
 
     Query parameters with the name of a parameter of the task are handed to it.
     """
     try:
         async with asyncio.timeout(START_SECONDS):
-            accepted = await _submit(parts, request.query_params, name_of(caller))
+            asked = await _asked(parts, request.query_params)
+            asked = replace(asked, requested_by=name_of(caller), traceparent=place)
+            accepted = await submit(parts, asked)
     except LockHeld as held:
         detail = "A task is already being executed"
         raise Refusal(ALREADY_HELD, detail, members_of(held)) from held
     except (LedgerError, TimeoutError) as error:
         raise Refusal(NO_LOCK, "Could not acquire lock") from error
-    logs.note_run(accepted.run_id, parts.settings.run.start_task)
     state = accepted.submission.state or State.QUEUED
     if state in (State.JOINED, State.SKIPPED):
         return await _shown(parts, await _find(parts, accepted.run_id))
@@ -99,18 +103,16 @@ for method, operation_id in (("GET", "cancel_by_get"), ("POST", "cancel_by_post"
     )
 
 
-async def _submit(parts: Parts, query: Mapping[str, str], requested_by: str) -> Accepted:
+async def _asked(parts: Parts, query: Mapping[str, str]) -> RunRequest:
     settings = parts.settings.run
     entry = await parts.catalogue.find(settings.start_task)
-    request = RunRequest(
+    return RunRequest(
         run_id=str(uuid.uuid4()),
         task=entry.name,
         params=simple_parameters(entry, query),
         namespace=settings.namespace,
         door=Door.REST,
-        requested_by=requested_by,
     )
-    return await parts.intake.submit(request)
 
 
 def simple_parameters(entry: CatalogueEntry, query: Mapping[str, str]) -> dict[str, Any]:

@@ -52,6 +52,8 @@ class RunRequest:
     tells_celery: bool = False
     """See `RunSpec`."""
     requested_by: str = ""
+    traceparent: str = ""
+    """See `RunSpec`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,7 @@ def resolve(
         retry=request.retry or (entry and entry.retry) or NO_RETRY,
         **_waits(request, defaults),
         requested_by=request.requested_by,
+        traceparent=request.traceparent,
         tells_celery=request.tells_celery,
         on_lost=request.on_lost or (entry and entry.on_lost) or OnLost.RELEASE,
     )

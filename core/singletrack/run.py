@@ -85,6 +85,8 @@ class RunSpec:
     requested_by: str = ""
     on_lost: OnLost = OnLost.RELEASE
     """What becomes of the lock when the worker is not heard of any more."""
+    traceparent: str = ""
+    """Its place in a trace: the span that has submitted it, else the caller's; empty for none."""
     tells_celery: bool = False
     """Whether its end is written where clients wait that know only Celery's result keys."""
 

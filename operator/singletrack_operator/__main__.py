@@ -10,7 +10,7 @@ import sys
 import structlog
 from pydantic import ValidationError
 
-from singletrack import command_line, failpoints, logs
+from singletrack import command_line, failpoints, logs, tracing
 from singletrack.adapters.celery_broker import CeleryBroker
 from singletrack.adapters.kubernetes import connection
 from singletrack.adapters.redis_ledger import AsyncRedisLedger
@@ -32,10 +32,13 @@ def main() -> int:
         failpoints.arm("operator", os.environ)
         own, platform = OperatorSettings(), Settings()
         logs.configure("operator", platform.log.log_format, platform.log.log_level)
+        tracing.start("operator", os.environ)
         asyncio.run(_run(own, platform))
     except (SingletrackError, ValueError) as error:
         sys.stderr.write(f"singletrack-operator: {_sentence(error)}\n")
         return 1
+    finally:
+        tracing.stop()
     return 0
 
 

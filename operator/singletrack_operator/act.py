@@ -7,7 +7,7 @@ from typing import assert_never
 
 import structlog
 
-from singletrack import logs
+from singletrack import logs, tracing
 from singletrack.adapters.kubernetes.errors import NotFound
 from singletrack.adapters.kubernetes.taskruns import TaskRuns
 from singletrack.broker import Broker
@@ -15,10 +15,11 @@ from singletrack.clock import Clock
 from singletrack.custom_resource.manifest import TaskRun
 from singletrack.ledger import AsyncLedger
 from singletrack.operations import AckProjection as Ack
-from singletrack.operations import Cancel, Verdict
+from singletrack.operations import Cancel, Submission, Verdict
 from singletrack.operations import Prioritise as PrioritiseRun
 from singletrack.operations import Settle as SettleRun
 from singletrack.operations import Submit as SubmitRun
+from singletrack.run import RunSpec
 from singletrack_operator.actions import (
     AckProjection,
     Action,
@@ -103,16 +104,34 @@ class Actor:
                 assert_never(action)
 
     async def _submit(self, action: Submit) -> None:
-        broker, run_id = self._around.broker, action.spec.run_id
-        spec = replace(action.spec, envelope=broker.envelope(action.spec))
-        logs.note_run(lock=spec.lock)
-        submission = await self._around.ledger.execute(SubmitRun(spec=spec, push=broker.in_ledger))
-        if submission.verdict is Verdict.CONFLICT:
-            # The API has submitted it with other defaults a moment before: its record counts.
-            log.warning("run_submitted_differently")
-        elif submission.created:
-            log.info("run_submitted", state=submission.state)
+        asked, run_id = action.spec, action.spec.run_id
+        logs.note_run(lock=asked.lock)
+        span = tracing.span(
+            f"submit {asked.task}",
+            parent=asked.traceparent,
+            kind=tracing.Kind.PRODUCER,
+            run=run_id,
+            task=asked.task,
+            door=str(asked.door),
+        )
+        with span:
+            submission = await self._submit_within(span, asked)
+            if submission.verdict is Verdict.CONFLICT:
+                # The API has submitted it with other defaults a moment before: its record counts.
+                log.warning("run_submitted_differently")
+            elif submission.created:
+                log.info("run_submitted", state=submission.state)
         self._around.queue.add(run_id)
+
+    async def _submit_within(self, span: tracing.Span, asked: RunSpec) -> Submission:
+        broker = self._around.broker
+        spec = replace(asked, traceparent=span.traceparent or asked.traceparent)
+        spec = replace(spec, envelope=broker.envelope(spec))
+        submission = await self._around.ledger.execute(SubmitRun(spec=spec, push=broker.in_ledger))
+        span.say(state=submission.state)
+        if not submission.created:  # the API has, and has told of it
+            span.drop()
+        return submission
 
     async def _cancel(self, taskrun: TaskRun, action: CancelRun) -> None:
         operation = Cancel(run_id=taskrun.uid, cancellation=action.cancellation)
@@ -133,7 +152,8 @@ class Actor:
 
     async def _write_status(self, taskrun: TaskRun, action: WriteStatus) -> None:
         try:
-            written = await self._around.taskruns.write_status(taskrun, action.status)
+            with _writing(taskrun, action):
+                written = await self._around.taskruns.write_status(taskrun, action.status)
         except NotFound:
             self._around.store.drop(taskrun.uid)
             self._around.queue.add(taskrun.uid)
@@ -145,3 +165,12 @@ class Actor:
             self._around.teller.tell(taskrun, dict(action.status), now)
             where, phase = f"{taskrun.namespace}/{taskrun.name}", action.status["phase"]
             log.info("run_ended", taskrun=where, phase=phase)
+
+
+def _writing(taskrun: TaskRun, action: WriteStatus) -> tracing.Span:
+    """The span of a status, where the run has a trace."""
+    if not action.traceparent:
+        return tracing.OFF
+    return tracing.span(
+        "write status", parent=action.traceparent, run=taskrun.uid, phase=action.status["phase"]
+    )

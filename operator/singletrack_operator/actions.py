@@ -44,6 +44,8 @@ class WriteStatus:
 
     status: Mapping[str, Any]
     terminal: bool = False
+    traceparent: str = ""
+    """The run's place in a trace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

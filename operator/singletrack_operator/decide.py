@@ -208,7 +208,8 @@ def _end(seen: Seen, stands: Standing, rules: Rules) -> tuple[Action, ...]:
 
 def _write(seen: Seen, stands: Standing) -> WriteStatus:
     shown = status.build(seen.taskrun, stands, seen.now)
-    return WriteStatus(status=shown, terminal=stands.terminal)
+    place = seen.record.spec.traceparent if seen.record else ""
+    return WriteStatus(status=shown, terminal=stands.terminal, traceparent=place)
 
 
 def _shows(taskrun: TaskRun, stands: Standing) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import structlog
 from celery import Celery
 
+from singletrack import tracing
 from singletrack.adapters.redis_ledger import RedisLedger
 from singletrack.tasks import declaration_of
 from singletrack_worker.agent.client import AgentClient, AgentError
@@ -32,6 +33,7 @@ def start_child(app: Celery, main: MainProcess) -> None:
     ledger.use(main.runtime.ledger.capabilities)
     runtime = replace(main.runtime, ledger=ledger, agent=agent)
     direct = DirectRuns(app, runtime.settings.run.namespace, runtime.defaults)
+    tracing.start("worker", os.environ)
     executor = Executor(runtime, Gate(runtime, direct.specify, main.receipts.write))
     for task in app.tasks.values():
         if declaration_of(task) is not None:

@@ -11,6 +11,7 @@ from typing import Any, Self
 from celery import Celery
 from celery.utils.time import maybe_iso8601
 
+from singletrack import traceparent
 from singletrack.adapters.celery_broker import OURS, make_envelope
 from singletrack.admission import Defaults, RunRequest, resolve
 from singletrack.catalogue import CatalogueEntry
@@ -73,6 +74,11 @@ class Message:
             ours=bool(request.get(OURS)),
         )
 
+    @property
+    def traceparent(self) -> str:
+        """Its place in a trace; empty for none."""
+        return traceparent.checked(self.headers.get(traceparent.NAME))
+
     def specification(self) -> RunSpec:
         """The run of a message of ours, as far as the message says it.
 
@@ -115,6 +121,7 @@ class DirectRuns:
             door=Door.PRODUCER,
             queue=message.queue,
             tells_celery=message.wants_result and self._tells_celery,
+            traceparent=message.traceparent,
             **_asked(message),
         )
         entry = self._entry(message.task)

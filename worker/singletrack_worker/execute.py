@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any, TypeVar
 
@@ -22,7 +21,7 @@ from celery import states
 from celery.app.trace import TraceInfo, trace_ok_t
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
-from singletrack import logs
+from singletrack import logs, tracing
 from singletrack import operations as ops
 from singletrack.errors import LedgerError
 from singletrack.failpoints import failpoint
@@ -39,6 +38,7 @@ from singletrack_worker.direct import Message
 from singletrack_worker.gate import Gate
 from singletrack_worker.runtime import Runtime
 from singletrack_worker.stopping import Interruptions, StopRequested
+from singletrack_worker.traced import RunTrace
 
 log = structlog.get_logger()
 
@@ -72,18 +72,20 @@ class Executor:
             perform = partial(_traced, trace, (uuid, args, kwargs), request)
             with (
                 logs.about_run(uuid, task.name),
+                RunTrace.of(self._runtime.ledger, message) as run_trace,
                 self._interruptions.taken(),
             ):
-                return self._run(delivery, message, task, perform)
+                return self._run(delivery, run_trace, task, perform)
 
         return gated
 
-    def _run(self, delivery: Delivery, message: Message, task: Any, perform: Perform) -> Any:
+    def _run(self, delivery: Delivery, trace: RunTrace, task: Any, perform: Perform) -> Any:
         failpoint("executor.received")
         if self._is_to_die:
             return _put_back(_DYING_SECONDS)
         try:
-            entry = self._gate.enter(delivery, message)
+            with trace.gate() as message:
+                entry = self._gate.enter(delivery, message)
         except AgentError as error:  # the pool forks another child, which finds the next agent
             log.warning("agent_unreachable", step="bind", error=str(error))
             raise SystemExit(1) from error
@@ -92,21 +94,28 @@ class Executor:
         failpoint("executor.confirmed")
         logs.note_run(lock=entry.grant.lock, attempt=entry.grant.attempt)
         threads = left_threads.running() if entry.holds else None
-        return self._perform_granted(entry.grant, task, perform, threads)
+        with trace.attempt(entry.grant):
+            answer, outcome, cause = self._perform_granted(entry.grant, task, perform)
+            trace.ended(outcome)
+        if threads is not None and left_threads.are_left(threads):
+            self._bequeath(entry.grant, outcome)
+        else:
+            self._conclude_granted(entry.grant, outcome, cause)
+        return answer
 
     def _perform_granted(
-        self, grant: Grant, task: Any, perform: Perform, threads: AbstractSet[int] | None
-    ) -> Any:
-        """`threads` are those there were before, if none of the task's may outlive it."""
+        self, grant: Grant, task: Any, perform: Perform
+    ) -> tuple[Any, Outcome, Cause | None]:
+        """Celery's answer, the outcome, and why the agent was stopping the run, if it was."""
         answer, outcome = self._perform(grant, task, perform)
         failpoint("executor.returned")
         cause = self._leave(grant)
         failpoint("executor.swept")
         if cause and outcome.state is not State.SUCCEEDED:
             outcome = outcomes.stopped(cause)
-        if threads is not None and left_threads.are_left(threads):
-            self._bequeath(grant, outcome)
-            return answer
+        return answer, outcome, cause
+
+    def _conclude_granted(self, grant: Grant, outcome: Outcome, cause: Cause | None) -> None:
         recorded = self._finish(grant, outcome)
         failpoint("executor.finished")
         stopped_by_agent = cause or (self._interruptions.received and self._why(grant))
@@ -114,7 +123,6 @@ class Executor:
         failpoint("executor.left")
         if self._interruptions.received and not stopped_by_agent:
             self._interruptions.pass_on()
-        return answer
 
     # --- perform --------------------------------------------------------------------------------
 
@@ -189,6 +197,7 @@ class Executor:
         text = write_outcome(outcome) or write_outcome(outcomes.not_handed_over())
         log.warning("threads_left_behind")
         self._is_to_die = True
+        tracing.flush()
         _insist("bequeath", lambda: self._runtime.agent.bequeath(grant.nonce, text))
 
     def _tell_leaving(self, grant: Grant) -> Cause | None:
@@ -234,7 +243,7 @@ def _insist(
 
 def _traced(trace: Trace, call: tuple[Any, ...], request: Any, grant: Grant) -> Any:
     """Celery's tracer, told which attempt it is: Celery counts retries from 0."""
-    return trace(*call, {**request, "retries": grant.attempt - 1})
+    return trace(*call, {**request, **tracing.carried(), "retries": grant.attempt - 1})
 
 
 def _ignored(why: str) -> Any:

@@ -13,7 +13,7 @@ import structlog
 from celery import Task
 from celery.canvas import Signature
 
-from singletrack import logs
+from singletrack import logs, tracing
 from singletrack.errors import NotSupported
 from singletrack.refusals import REFUSALS, check_serializer
 from singletrack.tasks import Declaration, declaration_of, declare_as
@@ -76,6 +76,8 @@ class GatedTask(Task[Any, Any]):
         if (options.get("link") or options.get("link_error")) and "parent_id" not in options:
             raise _refused("link", self.name)
         check_serializer(self.name, options.get("serializer"))
+        if carried := tracing.carried():
+            options["headers"] = {**carried, **(options.get("headers") or {})}
         with not_awaited_there():
             return super().apply_async(*args, **options)
 

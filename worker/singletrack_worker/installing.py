@@ -15,7 +15,7 @@ import structlog
 from celery import Celery, current_app, signals
 from kombu.utils.functional import maybe_list
 
-from singletrack import logs
+from singletrack import logs, tracing
 from singletrack.errors import ConfigurationError
 from singletrack.settings import Settings
 from singletrack.tasks import declaration_of
@@ -80,6 +80,7 @@ def install(app: Celery, gate: str = "declared", *, settings: Settings | None = 
     signals.worker_ready.connect(_main_ready, weak=False)
     signals.worker_shutdown.connect(_stop_main, weak=False)
     signals.worker_process_init.connect(_start_child, weak=False)
+    signals.worker_process_shutdown.connect(_end_child, weak=False)
     return app
 
 
@@ -183,6 +184,10 @@ def _stop_main(sender: Any, **_: Any) -> None:
     main = main_of(sender.app)
     if main is not None:
         main.stop()
+
+
+def _end_child(**_: Any) -> None:
+    tracing.stop()
 
 
 @_vital

@@ -17,7 +17,7 @@ import celery
 import structlog
 from celery.worker import state
 
-from singletrack import failpoints, logs
+from singletrack import failpoints, logs, tracing
 from singletrack import operations as ops
 from singletrack.adapters import machine
 from singletrack.adapters.celery_broker import shares_server
@@ -105,6 +105,7 @@ class MainProcess:
         main._registration.register()
         start_checks.tell(start_checks.find_strangers_of(controller.app))
         main.guard_agent()
+        tracing.load(os.environ)  # its children share what it has imported
         replace_revoke(runtime)
         _share_with_children()
         return main
@@ -269,9 +270,8 @@ def _prepared(ledger: RedisLedger) -> Capabilities:
 
 
 def _check(controller: Any, settings: Settings) -> None:
-    accepted = settings.worker.untested_celery
     found = start_checks.find_all(
-        controller.pool_cls, celery.__version__, accepted, machine.observe()
+        controller.pool_cls, celery.__version__, settings.worker.untested_celery, machine.observe()
     )
     conf = controller.app.conf
     used = conf.broker_read_url or conf.broker_url

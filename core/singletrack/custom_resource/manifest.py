@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from singletrack import traceparent
 from singletrack.admission import RunRequest
 from singletrack.custom_resource import API_VERSION, GROUP, KIND, MAX_REASON_LENGTH
 from singletrack.custom_resource.texts import clip
@@ -87,7 +88,7 @@ def read(manifest: Mapping[str, Any]) -> TaskRun:
         annotations={
             name: text
             for name, text in (metadata.get("annotations") or {}).items()
-            if name.startswith(f"{GROUP}/")
+            if name.startswith(f"{GROUP}/") or name == traceparent.NAME
         },
         spec=manifest.get("spec") or {},
         status=manifest.get("status") or {},
@@ -119,6 +120,7 @@ def to_request(taskrun: TaskRun) -> RunRequest:
         start_deadline_seconds=_seconds(spec.get("startDeadlineSeconds")),
         ttl_seconds=_seconds(spec.get("ttlSecondsAfterFinished")),
         requested_by=taskrun.annotations.get(REQUESTED_BY_ANNOTATION, ""),
+        traceparent=traceparent.checked(taskrun.annotations.get(traceparent.NAME)),
     )
 
 
@@ -160,9 +162,12 @@ def build(request: RunRequest, resolved: RunSpec) -> dict[str, Any]:
         metadata["name"] = request.name
     else:
         metadata["generateName"] = name_prefix(request.task)
-    metadata["annotations"] = {DOOR_ANNOTATION: str(request.door)} | (
-        {REQUESTED_BY_ANNOTATION: request.requested_by} if request.requested_by else {}
-    )
+    annotations = {
+        DOOR_ANNOTATION: str(request.door),
+        REQUESTED_BY_ANNOTATION: request.requested_by,
+        traceparent.NAME: request.traceparent,
+    }
+    metadata["annotations"] = {name: text for name, text in annotations.items() if text}
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,

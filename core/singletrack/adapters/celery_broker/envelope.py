@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from celery import Celery
 from kombu import serialization
 
+from singletrack import traceparent
 from singletrack.run import RunSpec
 from singletrack.specification import to_header
 
@@ -58,7 +59,7 @@ def make_envelope(
             "body": base64.b64encode(text).decode(),
             "content-encoding": encoding,
             "content-type": content_type,
-            "headers": {**message.headers, **_stamps(said), OURS: to_header(spec)},
+            "headers": {**message.headers, **_stamps(said), **_own(spec)},
             "properties": {
                 **message.properties,
                 "delivery_mode": _PERSISTENT,
@@ -74,6 +75,12 @@ def make_envelope(
 
 def _stamps(said: Mapping[str, Any]) -> dict[str, Any]:
     return {name: said[name] for name, kind in _STAMPS.items() if isinstance(said.get(name), kind)}
+
+
+def _own(spec: RunSpec) -> dict[str, Any]:
+    """Our header; and the run's place in a trace where every instrumentation of Celery looks."""
+    place = {traceparent.NAME: spec.traceparent} if spec.traceparent else {}
+    return {OURS: to_header(spec), **place}
 
 
 def shares_server(broker_url: str, ledger_url: str) -> bool:

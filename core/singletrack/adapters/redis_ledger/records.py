@@ -28,7 +28,7 @@ LIST_FIELDS = (
     "progress", "holder_id", "holder_name",
     "failure_reason", "failure_message", "failure_type", "exit_code", "exit_signal", "submitted_at",
     "ready_at", "started_at", "finished_at", "on_lost", "pod", "suspect_at", "provisional",
-    "retry", "not_before", "tells_celery", "deleted",
+    "retry", "not_before", "tells_celery", "deleted", "traceparent",
 )  # fmt: skip
 
 Fields = Mapping[str, str]
@@ -55,6 +55,7 @@ def spec_fields(spec: RunSpec) -> list[str]:
         "ttl_ms": to_ms(spec.ttl_seconds),
         "max_queue": "" if spec.max_queue is None else str(spec.max_queue),
         "requested_by": spec.requested_by,
+        "traceparent": spec.traceparent,
         "on_lost": spec.on_lost,
         "tells_celery": "1" if spec.tells_celery else "",
     }
@@ -114,6 +115,7 @@ def _read_spec(run_id: str, fields: Fields) -> RunSpec:
         queue_timeout_seconds=_seconds(fields.get("queue_timeout_ms")),
         ttl_seconds=_seconds(fields.get("ttl_ms")) or 0.0,
         requested_by=fields.get("requested_by") or "",
+        traceparent=fields.get("traceparent") or "",
         on_lost=OnLost(fields.get("on_lost") or OnLost.RELEASE),
         tells_celery=fields.get("tells_celery") == "1",
     )

@@ -56,6 +56,7 @@ BOUND = {
     "task": "The run's task.",
     "lock": "Its lock, with the namespace.",
     "attempt": "The attempt, from 1 on, once the code is about to start.",
+    "trace_id": "The trace it belongs to, where tracing is on.",
     "request": "The id of the request to the API, which it has answered as `X-Request-ID`.",
     "user": "Who has asked the API, where callers are known.",
     "exception": "The traceback, if there was an exception that nobody expected.",

@@ -26,6 +26,11 @@ SHARED = Section(
             of_run=True,
         ),
         warning(
+            "tracing_not_possible",
+            "Tracing is asked for and a package is missing: nothing is traced.",
+            *("error", "remedy"),
+        ),
+        warning(
             "waiting_for_ledger",
             "The ledger's server does not answer; the part starts when it does.",
             "error",

@@ -30,6 +30,12 @@ WORKER = Section(
             *("state", "verdict"),
             of_run=True,
         ),
+        debug(
+            "trace_incomplete",
+            "The record was not read, so the run's spans do not tell who has submitted it.",
+            "error",
+            of_run=True,
+        ),
         warning(
             "threads_left_behind",
             "The task has left threads, and its lock must not move on while they live: its child "
