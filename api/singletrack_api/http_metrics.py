@@ -20,9 +20,12 @@ class HttpMetrics:
         self._limited = counter("http_requests_limited_total", self.registry)
         self.in_flight = gauge("http_requests_in_flight", self.registry)
 
-    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one finished request."""
+    def observe(
+        self, method: str, route: str, status: int, seconds: float, trace_id: str = ""
+    ) -> None:
+        """Count one finished request; its trace, if there is one, is an example of its bucket."""
         known = method if method in _METHODS else "other"
-        self._durations.labels(known, route, f"{status // 100}xx").observe(seconds)
+        example = {"trace_id": trace_id} if trace_id else None
+        self._durations.labels(known, route, f"{status // 100}xx").observe(seconds, example)
         if status == _TOO_MANY:
             self._limited.inc()

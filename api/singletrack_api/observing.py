@@ -39,11 +39,14 @@ class Observing:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        trace_id = tracing.trace_id() or None
-        with logs.about_run(), bound_contextvars(request=request_id, user=None, trace_id=trace_id):
-            await self._observed(scope, receive, _Answer(send, request_id))
+        trace_id = tracing.trace_id()
+        named = {"request": request_id, "user": None, "trace_id": trace_id or None}
+        with logs.about_run(), bound_contextvars(**named):
+            await self._observed(scope, receive, _Answer(send, request_id), trace_id)
 
-    async def _observed(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+    async def _observed(
+        self, scope: Scope, receive: Receive, answer: _Answer, trace_id: str
+    ) -> None:
         started = time.perf_counter()
         crash: Exception | None = None
         self._metrics.in_flight.inc()
@@ -59,7 +62,7 @@ class Observing:
             seconds = time.perf_counter() - started
             # Without a status the client has gone away before the answer.
             status = answer.status or 499
-            self._metrics.observe(scope["method"], _template(scope), status, seconds)
+            self._metrics.observe(scope["method"], _template(scope), status, seconds, trace_id)
             _log(scope, status, seconds, crash)
 
 

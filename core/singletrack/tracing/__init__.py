@@ -144,14 +144,18 @@ def past(name: str, parent: str, begun: datetime, ended: datetime, **attributes:
 def current() -> str:
     """The traceparent of the span this code runs in, whoever has made it; empty for none.
 
-    In a producer's process that is the producer's own; where OpenTelemetry is not imported there
-    is none.
+    In a producer's process that is the producer's own. Where nobody has imported OpenTelemetry
+    there is none, and it is not imported for that.
     """
-    if "opentelemetry.trace" not in sys.modules:
-        return ""
-    from singletrack.tracing.contexts import current as found
+    api: Any = sys.modules.get("opentelemetry.trace")
+    return "" if api is None else named(api.get_current_span().get_span_context())
 
-    return found()
+
+def named(context: Any) -> str:
+    """The traceparent of a span, by its context in OpenTelemetry; empty for none."""
+    if not context.is_valid:
+        return ""
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
 def carried() -> dict[str, str]:

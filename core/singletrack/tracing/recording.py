@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
 import structlog
 from opentelemetry import trace
-from opentelemetry.context import attach, detach
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Link, ProxyTracerProvider, SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from singletrack import traceparent
-from singletrack.tracing import Kind, Span, contexts, exporters
+from singletrack.tracing import Kind, Span, exporters, named
 
 _KINDS = {
     Kind.INTERNAL: SpanKind.INTERNAL,
@@ -35,7 +36,8 @@ _DELAY_MS = 500.0
 #: How long a process that ends waits for a collector: its slot is not free meanwhile.
 _PATIENCE_SECONDS = 2.0
 
-_NANOSECONDS = 1_000_000_000
+_READER = TraceContextTextMapPropagator()
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Recorder:
@@ -62,14 +64,14 @@ class Recorder:
         self, name: str, parent: str, kind: Kind, link: str, attributes: Mapping[str, Any]
     ) -> Recorded:
         """A span that begins now; see `singletrack.tracing.span`."""
-        linked = trace.get_current_span(contexts.read(link)).get_span_context() if link else None
+        linked = trace.get_current_span(_read(link)).get_span_context()
         return Recorded(
             self._tracer.start_span(
                 name,
-                context=contexts.read(parent) if parent else None,
+                context=_read(parent),
                 kind=_KINDS[kind],
-                attributes=_named(attributes),
-                links=[Link(linked)] if linked else None,
+                attributes=_prefixed(attributes),
+                links=[Link(linked)] if link else None,
             )
         )
 
@@ -81,10 +83,9 @@ class Recorder:
         attributes: Mapping[str, Any],
     ) -> None:
         """A span between two times; see `singletrack.tracing.past`."""
-        begun, ended = (round(time.timestamp() * _NANOSECONDS) for time in times)
-        context = contexts.read(parent) if parent else None
+        begun, ended = map(_nanoseconds, times)
         span = self._tracer.start_span(
-            name, context=context, attributes=_named(attributes), start_time=begun
+            name, context=_read(parent), attributes=_prefixed(attributes), start_time=begun
         )
         span.end(ended)
 
@@ -103,10 +104,10 @@ class Recorded(Span):
     def __init__(self, span: trace.Span) -> None:
         self._span = span
         self._dropped = False
-        self.traceparent = contexts.write(span.get_span_context())
+        self.traceparent = named(span.get_span_context())
 
     def say(self, **attributes: Any) -> None:
-        self._span.set_attributes(_named(attributes))
+        self._span.set_attributes(_prefixed(attributes))
 
     def fail(self, reason: str) -> None:
         self._span.set_status(Status(StatusCode.ERROR, reason))
@@ -117,8 +118,8 @@ class Recorded(Span):
     def __enter__(self) -> Self:
         self._token = attach(trace.set_span_in_context(self._span))
         found = traceparent.trace_id(self.traceparent)
-        named = {"trace_id": found} if found else {}
-        self._bound = structlog.contextvars.bind_contextvars(**named)
+        fields = {"trace_id": found} if found else {}
+        self._bound = structlog.contextvars.bind_contextvars(**fields)
         return self
 
     def __exit__(self, *raised: object) -> None:
@@ -131,7 +132,17 @@ class Recorded(Span):
             self._span.end()
 
 
-def _named(attributes: Mapping[str, Any]) -> dict[str, Any]:
+def _read(place: str) -> Context | None:
+    """A context with that span and nothing else; None for the one there is."""
+    return _READER.extract({traceparent.NAME: place}, Context()) if place else None
+
+
+def _nanoseconds(time: datetime) -> int:
+    """As the SDK wants it; by way of a float a millisecond would not be one any more."""
+    return (time - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def _prefixed(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {
         f"singletrack.{name}": value
         for name, value in attributes.items()
