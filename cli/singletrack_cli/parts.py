@@ -17,7 +17,7 @@ from singletrack_cli.options import Options
 MARK = "SINGLETRACK_UP"
 
 _PERSONAL = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
-_OURS = "SINGLETRACK_"
+_OURS = ("SINGLETRACK_", "OTEL_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

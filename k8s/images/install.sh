@@ -9,6 +9,11 @@ if [ "${2:-}" = with-pip ]; then
 else
     python3 -m venv --without-pip "$target"
 fi
-"$uv" export --quiet --frozen --no-dev --no-emit-project --extra "$1" --output-file /wheels/locked.txt
+set -- "$1" --extra "$1"
+if [ "$1" != cli ]; then # a command is over in a moment, and records no spans
+    set -- "$@" --extra tracing
+fi
+shift
+"$uv" export --quiet --frozen --no-dev --no-emit-project "$@" --output-file /wheels/locked.txt
 "$uv" pip install --quiet --python "$target/bin/python" --require-hashes --requirements /wheels/locked.txt
 "$uv" pip install --quiet --python "$target/bin/python" --no-deps /wheels/*.whl

@@ -18,13 +18,18 @@ HOW_TO = ROOT / "docs/how-to"
 pytestmark = [pytest.mark.redis, pytest.mark.timeout(300)]
 
 
-def follow(page, folder, **environment):
-    text = (HOW_TO / page).read_text()
+def a_free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return probe.getsockname()[1]
+
+
+def follow(page, folder, **environment):
+    text = (HOW_TO / page).read_text()
+    port = a_free_port()
     text = re.sub(r"singletrack up\b", f"singletrack up --api-port {port}", text)
     text = text.replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+    text = text.replace("4318", str(a_free_port()))
     folder.mkdir()
     reader_has = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -84,3 +89,14 @@ def test_the_time_of_a_run_is_limited_as_its_page_says(tmp_path):
     require(shutil.which("jq"), "jq", "apt-get install jq")
     require(shutil.which("curl"), "curl", "apt-get install curl")
     follow("time-limits.md", tmp_path / "limits")
+
+
+def test_a_run_is_traced_as_its_page_says(tmp_path):
+    require(shutil.which("jq"), "jq", "apt-get install jq")
+    require(shutil.which("curl"), "curl", "apt-get install curl")
+    follow("trace.md", tmp_path / "trace")
+    spans = (tmp_path / "trace" / "spans.txt").read_text()
+    page = (HOW_TO / "trace.md").read_text()
+    told = {line.split(" ", 2)[2] for line in spans.splitlines() if line.startswith("4bf92f")}
+    assert told <= set(re.findall(r"^\| `([^`]+)`", page, re.MULTILINE))
+    assert {"submit report", "hand over", "execute report"} <= told

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from celery import Celery
 from integration.api.conftest import ApiProcess
 from integration.operator.cluster import (
-    FAST_BLESSING,
-    ROOT,
     SOON,
     Cluster,
     OperatorProcess,
     ledger_settings,
     taskrun,
 )
-from support.redis_servers import VALKEY, RedisServer, SharedServers
+from integration.operator.whole import environment_of, packaged_worker
+from support.redis_servers import VALKEY, SharedServers
 from support.waiting import wait_until
 
 from singletrack import operations as ops
@@ -277,9 +272,9 @@ def doors(
     one_cluster.do("create", "namespace", namespace)
     if not one_operator.alive:
         one_operator.start()
-    environment = _environment(server, one_operator.key_prefix, namespace)
+    environment = environment_of(server, one_operator.key_prefix, namespace)
     with ExitStack() as stack:
-        stack.enter_context(_worker(environment, folder))
+        stack.enter_context(packaged_worker(environment, folder, QUEUE))
         api = ApiProcess(folder, environment | {"SINGLETRACK_INTAKE": "ledger"})
         stack.callback(api.close)
         api.wait_for_address()
@@ -290,42 +285,3 @@ def doors(
         cluster = Cluster(one_cluster.plane)
         cluster.namespace = namespace
         yield Doors(cluster, api.http, producer, ledger)
-
-
-def _environment(server: RedisServer, key_prefix: str, namespace: str) -> dict[str, str]:
-    parts = ("core", "worker", "api")
-    return {
-        **os.environ,
-        **FAST_BLESSING,
-        "REDIS_URL": server.url,
-        "SINGLETRACK_KEY_PREFIX": key_prefix,
-        "SINGLETRACK_NAMESPACE": namespace,
-        "SINGLETRACK_API_PORT": "0",
-        "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in parts),
-    }
-
-
-def _worker(environment: dict[str, str], folder: Path) -> Any:
-    stack, log_file = ExitStack(), folder / "worker.log"
-    command = [
-        sys.executable,
-        "-m",
-        "singletrack_worker",
-        "-c",
-        "2",
-        "-Q",
-        QUEUE,
-        "-n",
-        "doors@test",
-    ]
-    log = stack.enter_context(log_file.open("wb"))
-    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    stack.callback(process.wait, SOON)
-    stack.callback(process.terminate)
-
-    def ready() -> bool:
-        assert process.poll() is None, log_file.read_text()
-        return b" ready." in log_file.read_bytes()
-
-    wait_until(ready, SOON, "the worker")
-    return stack
