@@ -34,11 +34,16 @@ class Bar:
 
 
 def arguments(description: str) -> argparse.Namespace:
+    return parser(description).parse_args()
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """What every command takes, to be added to."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default 5)")
     parser.add_argument("--runs", type=int, default=100, help="runs a round and peer (default 100)")
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    return parser.parse_args()
+    return parser
 
 
 @contextmanager
@@ -53,19 +58,28 @@ def server() -> Iterator[redis_servers.RedisServer]:
 
 @contextmanager
 def worker(
-    module: str, slots: int, stamps: Path, tasks: str = "singletrack_bench_tasks"
+    module: str,
+    slots: int,
+    stamps: Path,
+    tasks: str = "singletrack_bench_tasks",
+    root: Path = ROOT,
+    **more: str,
 ) -> Iterator[None]:
-    """A worker process of one peer; `module` holds its Celery app."""
+    """A worker process of one peer; `module` holds its Celery app, `root` its code.
+
+    `more` are further variables, and of them BENCH_QUEUE the queue it takes messages from.
+    """
+    path = (root / "core", root / "worker", ROOT / "bench")
     environment = os.environ | {
         "BENCH_STAMPS": str(stamps),
         "SINGLETRACK_TASKS": tasks,
-        "PYTHONPATH": os.pathsep.join(
-            [*(str(ROOT / name) for name in ("core", "worker", "bench")), *_path_given()]
-        ),
+        "PYTHONPATH": os.pathsep.join([*map(str, path), *_path_given()]),
+        **more,
     }
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING"]
+    queue = ["-Q", more["BENCH_QUEUE"]] if "BENCH_QUEUE" in more else []
     process = subprocess.Popen(
-        [sys.executable, "-m", "celery", "-A", module, "worker", "-c", str(slots), *quiet],
+        [sys.executable, "-m", "celery", "-A", module, "worker", "-c", str(slots), *quiet, *queue],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
