@@ -23,7 +23,21 @@ from singletrack import traceparent
 if TYPE_CHECKING:
     from singletrack.tracing.recording import Recorder
 
-__all__ = ["OFF", "Kind", "Span", "carried", "current", "flush", "is_on", "load", "past", "span"]
+__all__ = [
+    "OFF",
+    "Kind",
+    "Span",
+    "carried",
+    "current",
+    "flush",
+    "is_on",
+    "load",
+    "past",
+    "span",
+    "start",
+    "stop",
+    "trace_id",
+]
 
 log = structlog.get_logger()
 
@@ -73,31 +87,34 @@ def start(component: str, environ: Mapping[str, str]) -> bool:
     fork.
     """
     global _recorder
-    if _recorder is None and load(environ):
-        from singletrack.tracing.recording import Recorder
+    if _recorder is None and not _cannot and is_asked_for(environ):
+        try:
+            from singletrack.tracing.recording import Recorder
 
-        _recorder = Recorder.start(component, environ)
+            _recorder = Recorder.start(component, environ)
+        except (ImportError, ValueError) as error:
+            _give_up(error)
     return _recorder is not None
 
 
-def load(environ: Mapping[str, str]) -> bool:
-    """Import what `start` needs, for the children of this process; whether it is asked for and had.
-
-    What cannot be had is said once, and is no reason not to work.
-    """
-    global _cannot
+def load(environ: Mapping[str, str]) -> None:
+    """Import what `start` needs in the children of this process, and see that it could be had."""
     if _cannot or not is_asked_for(environ):
-        return False
+        return
     try:
-        from singletrack.tracing import exporters
+        from singletrack.tracing import exporters, recording  # noqa: F401
 
-        exporters.load(environ)
-    except ImportError as error:
-        _cannot = True
-        remedy = "pip install 'singletrack[tracing]', or OTEL_SDK_DISABLED=true"
-        log.warning("tracing_not_possible", error=str(error), remedy=remedy)
-        return False
-    return True
+        exporters.make(environ)
+    except (ImportError, ValueError) as error:
+        _give_up(error)
+
+
+def _give_up(error: Exception) -> None:
+    """Say once what is wrong: it is no reason not to work."""
+    global _cannot
+    _cannot = True
+    remedy = "pip install 'singletrack[tracing]' for OTLP over HTTP, or OTEL_SDK_DISABLED=true"
+    log.warning("tracing_not_possible", error=str(error), remedy=remedy)
 
 
 def is_asked_for(environ: Mapping[str, str]) -> bool:

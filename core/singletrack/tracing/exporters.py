@@ -10,24 +10,23 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
-# What a process that forks should have imported before; one import error is as good as another.
-import opentelemetry.sdk.resources
-import opentelemetry.sdk.trace.export  # noqa: F401
-
 _GROUP = "opentelemetry_traces_exporter"
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _OTLP = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 
 
-def load(environ: Mapping[str, str]) -> list[Any]:
-    """The classes of the exporters that the variables name.
+def make(environ: Mapping[str, str]) -> list[Any]:
+    """Exporters as the variables name them; they have no connection yet.
+
+    The first time they import what they speak by, which takes a while.
 
     Raises:
         ImportError: one of them is not installed.
+        ValueError: the variables say of one what cannot be.
     """
     asked = environ.get("OTEL_TRACES_EXPORTER", "").strip().lower() or "otlp"
     names = [name.strip() for name in asked.split(",") if name.strip()]
-    return [_find(_otlp(environ) if name == "otlp" else name) for name in names]
+    return [_find(_otlp(environ) if name == "otlp" else name)() for name in names]
 
 
 def _otlp(environ: Mapping[str, str]) -> str:

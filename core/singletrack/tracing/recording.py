@@ -55,8 +55,8 @@ class Recorder:
             return cls(found)
         provider = TracerProvider(resource=_resource(component, environ), shutdown_on_exit=False)
         delay = None if environ.get("OTEL_BSP_SCHEDULE_DELAY") else _DELAY_MS
-        for exporter in exporters.load(environ):
-            provider.add_span_processor(BatchSpanProcessor(exporter(), schedule_delay_millis=delay))
+        for exporter in exporters.make(environ):
+            provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=delay))
         trace.set_tracer_provider(provider)
         return cls(provider)
 

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.local_platform import Platform
 from support.trace_collector import Collector
 
@@ -97,3 +98,19 @@ def test_where_the_extra_is_missing_one_line_says_so_and_runs_go_on(
     assert platform.wait_for_end(platform.submit("add", {"x": 1, "y": 2})).state is State.SUCCEEDED
     [line] = [li for li in platform.worker_log().splitlines() if "tracing_not_possible" in li]
     assert "pip install 'singletrack[tracing]'" in line
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("OTEL_TRACES_EXPORTER", "zipkin", "no exporter of traces named 'zipkin'"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "-1", "schedule_delay_millis must be positive"),
+    ],
+)
+def test_variables_that_cannot_be_are_said_and_runs_go_on(
+    platform: Platform, collector: Collector, variable: str, value: str, said: str
+) -> None:
+    platform.start_worker(1, **collector.environment | {variable: value})
+    assert platform.wait_for_end(platform.submit("add", {"x": 1, "y": 2})).state is State.SUCCEEDED
+    [line] = [li for li in platform.worker_log().splitlines() if "tracing_not_possible" in li]
+    assert said in line

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from support.local_platform import ROOT, Platform
+from support.local_platform import ROOT, SOON, Platform
 from support.producers import Prompt
 from support.trace_collector import Collector, TakenSpan
 from support.waiting import wait_until
@@ -66,14 +66,19 @@ def test_a_run_over_rest_is_one_trace_from_the_caller_to_its_execution(
 def test_no_span_is_lost_when_each_child_executes_three_runs_only(
     platform: Platform, collector: Collector, start_api: Any, python: Prompt
 ) -> None:
-    api = start_api(**collector.environment)
-    platform.start_worker(2, "--max-tasks-per-child", "3", **collector.environment)
+    # Nothing is sent but by a process that ends.
+    environment = {**collector.environment, "OTEL_BSP_SCHEDULE_DELAY": "3600000"}
+    api = start_api(**environment)
+    worker = platform.start_worker(2, "--max-tasks-per-child", "3", **environment)
     runs = [
         api.start_run("add", params={"x": i, "y": 1}, lock={"key": f"k{i}"}) for i in range(RUNS)
     ]
     runs += python(f"print(*[add.delay(i, 1).id for i in range({RUNS})])").split()
     for run_id in runs:
         assert platform.wait_for_end(run_id).state is State.SUCCEEDED
+    for process in (worker, api.process):
+        process.terminate()
+        assert process.wait(SOON) == 0
     for run_id in runs:
         found = Counter(s.name for s in collector.until_of_run(run_id, "submit add", "execute add"))
         assert found["execute add"] == found["submit add"] == 1
