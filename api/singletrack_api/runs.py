@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends
 from starlette.responses import Response
 
-from singletrack import logs
 from singletrack.access import Caller
 from singletrack.admission import RunRequest
 from singletrack.errors import LedgerError
