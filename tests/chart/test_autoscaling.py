@@ -56,9 +56,16 @@ def test_an_hpa_divides_the_runs_that_own_their_lock_by_the_slots_of_a_pod(rende
     assert metric["external"]["target"] == {"type": "AverageValue", "averageValue": "1.5"}
     asked = metric["external"]["metric"]
     assert asked["name"].removeprefix(PREFIX) in {each.name for each in LEDGER}
-    [expression] = asked["selector"]["matchExpressions"]
-    assert expression["key"] == "state"
-    assert set(expression["values"]) == OWNING
+    states, queues = asked["selector"]["matchExpressions"]
+    assert (states["key"], set(states["values"])) == ("state", OWNING)
+    assert (queues["key"], queues["values"]) == ("queue", ["celery", "other"])
+
+
+def test_an_hpa_adds_up_what_the_values_say_instead(render: Render) -> None:
+    own = {"matchLabels": {"release": "mine"}}
+    scaling = {"kind": "hpa", "hpa": {"selector": own}}
+    [metric] = named(render(workers=pool(scaling)), SCALERS[0], NAME)["spec"]["metrics"]
+    assert metric["external"]["metric"]["selector"] == own
 
 
 def test_keda_divides_the_runs_that_own_their_lock_by_the_slots_of_a_pod(render: Render) -> None:
@@ -82,6 +89,12 @@ def test_keda_asks_for_the_operator_of_this_release_alone(render: Render) -> Non
     assert named(objects, "Deployment", operator)
     query = trigger(objects)["metadata"]["query"]
     assert f'namespace="default",pod=~"{operator}-.+"' in query
+
+
+def test_a_pool_counts_the_runs_of_its_own_queues(render: Render) -> None:
+    objects = render(workers=pool(KEDA, queues=["big.reports", "mail"]))
+    query = trigger(objects)["metadata"]["query"]
+    assert r'queue=~"big\\.reports|mail|other"' in query
 
 
 def test_keda_asks_what_the_values_say_instead(render: Render) -> None:

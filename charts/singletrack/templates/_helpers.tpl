@@ -109,10 +109,22 @@ runs by it, and so keeps runs / slots at the target without asking how many slot
 {{- mulf .autoscaling.target .concurrency 0.01 | toString | quote -}}
 {{- end -}}
 
-{{/* How many runs need a slot, in PromQL. One that waits for its lock needs none: no worker may start it. */}}
+{{/* The queues whose runs a pool has to execute, as labels of the metrics: include "singletrack.countedQueues"
+$pool | fromYamlArray. One that no worker has been there for yet is counted as `other`. */}}
+{{- define "singletrack.countedQueues" -}}
+{{- append .queues "other" | toYaml -}}
+{{- end -}}
+
+{{/* How many runs need a slot of a pool, in PromQL: include "singletrack.runsThatNeedASlot" (list $ $pool). One
+that waits for its lock needs none: no worker may start it. */}}
 {{- define "singletrack.runsThatNeedASlot" -}}
-{{- $pods := include "singletrack.component" (list . "operator") -}}
-sum(max by (state) (singletrack_runs{namespace="{{ .Release.Namespace }}",pod=~"{{ $pods }}-.+",state=~"READY|CLAIMED|RUNNING"}))
+{{- $root := index . 0 -}}
+{{- $pods := include "singletrack.component" (list $root "operator") -}}
+{{- $queues := list -}}
+{{- range include "singletrack.countedQueues" (index . 1) | fromYamlArray -}}
+{{- $queues = append $queues (regexQuoteMeta . | replace "\\" "\\\\") -}}
+{{- end -}}
+sum(max by (queue, state) (singletrack_runs{namespace="{{ $root.Release.Namespace }}",pod=~"{{ $pods }}-.+",queue=~"{{ join "|" $queues }}",state=~"READY|CLAIMED|RUNNING"}))
 {{- end -}}
 
 {{/* The environment that all components share, and what the values add; each name once, because a
