@@ -14,7 +14,9 @@ import yaml
 from support.helm import CHART
 
 from singletrack.lifecycle import VIEWS, State
-from singletrack.metrics.declarations import EVERY, PREFIX, Kind
+from singletrack.metrics.counters import REASONS
+from singletrack.metrics.declarations import EVERY, OTHER, PREFIX, Kind
+from singletrack.retries import RetryCause
 
 ROOT = CHART.parents[1]
 FILES = sorted((CHART / "alerts").glob("*.yaml"))
@@ -30,6 +32,11 @@ _VALUES = {
     "outcome": {view.outcome for view in VIEWS.values() if view.outcome},
     "state": {str(state) for state in State},
     "result": {"ok", "error"},
+    "reason": {*REASONS, OTHER},
+    "cause": {str(cause) for cause in RetryCause},
+    "component": {"api", "operator", "worker"},
+    "kind": {"lock", "queue", "recycled", "signal", "error"},
+    "label": {"task", "queue"},
 }
 
 

@@ -21,7 +21,7 @@ KINDS = {
     "autoscaling/v2": {"HorizontalPodAutoscaler"},
     "batch/v1": {"Job"},
     "keda.sh/v1alpha1": {"ScaledObject"},
-    "monitoring.coreos.com/v1": {"PodMonitor", "ServiceMonitor"},
+    "monitoring.coreos.com/v1": {"PodMonitor", "PrometheusRule", "ServiceMonitor"},
     "networking.k8s.io/v1": {"NetworkPolicy"},
     "policy/v1": {"PodDisruptionBudget"},
     "rbac.authorization.k8s.io/v1": {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"},
