@@ -100,17 +100,18 @@ class TaskLog:
             yield
             return
         begin = Event.now(Mark.BEGIN, run=run, lock=lock, token=token, attempt=attempt)
-        self.write(begin)
         left = threading.Event()
         thread = threading.Thread(
             target=self.keep_alive, args=(begin, left), name="task-log", daemon=True
         )
-        thread.start()
-        try:
+        try:  # from the first line on: a run that is stopped now would be "alive" for ever
+            self.write(begin)
+            thread.start()
             yield
         finally:
             left.set()
-            thread.join()
+            with contextlib.suppress(RuntimeError):  # it was not started any more
+                thread.join()
             self.write(Event.now(Mark.END, run=run, lock=lock, token=token, attempt=attempt))
 
     def keep_alive(self, of: Event, until: threading.Event) -> None:

@@ -52,6 +52,24 @@ def marks(path: Path) -> list[Mark]:
     return [event.event for event in read(path)]
 
 
+class Interrupted(threading.Thread):
+    """A thread whose start is interrupted by a signal's exception, when it runs already."""
+
+    def start(self) -> None:
+        super().start()
+        raise SystemExit(143)
+
+
+def test_a_recording_that_is_interrupted_as_it_begins_says_nothing_after_its_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "Thread", Interrupted)
+    with pytest.raises(SystemExit), TaskLog(path).recording(**RUN):
+        pytest.fail("the block is not entered")
+    assert not [thread for thread in threading.enumerate() if thread.name == "task-log"]
+    assert (marks(path)[0], marks(path)[-1]) == (Mark.BEGIN, Mark.END)
+
+
 def test_a_recording_writes_begin_alive_and_end_in_the_order_of_time(path: Path) -> None:
     with TaskLog(path).recording(**RUN):
         wait_until(lambda: len(read(path)) >= 3)
