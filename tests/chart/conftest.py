@@ -1,4 +1,4 @@
-"""Both majors of Helm that people use."""
+"""Both majors of Helm, and of Prometheus, that people use."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from support import helm as helms
 from support.helm import Helm
+from support.prometheus import programs
+from support.prometheus.programs import Programs
 from support.rendered import Objects
 
 #: The least one has to say.
@@ -27,3 +29,8 @@ def render(helm: Helm) -> Callable[..., Objects]:
         return helm.render(**(LEDGER | values))
 
     return rendered
+
+
+@pytest.fixture(scope="session", params=programs.KINDS)
+def prometheus(request: pytest.FixtureRequest) -> Programs:
+    return programs.find(request.param)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -18,38 +19,26 @@ from support.alert_rules import (
     groups,
     named_after_what_it_is,
 )
-from support.promtool import promtools, refusal
-from support.servers import require
+from support.prometheus.programs import Programs
 
 GRAFANA = "https://grafana.example.com/d/"
-DASHBOARDS = {
-    *("singletrack-overview", "singletrack-task-detail", "singletrack-queues-and-workers"),
-    "singletrack-operator-and-api",
-}
+DASHBOARDS = {json.loads(file.read_text())["uid"] for file in (CHART / "dashboards").glob("*.json")}
 
 
-TOOLS: list[Path | None] = [*promtools()] or [None]
+def test_promtool_takes_the_rules(prometheus: Programs) -> None:
+    assert prometheus.complaint("check", "rules", *FILES) == ""
 
 
-@pytest.fixture(params=TOOLS, ids=lambda each: each.parent.name if each else "none")
-def promtool(request: pytest.FixtureRequest) -> Path:
-    return require(request.param, "prometheus", "apt-get install prometheus, for its promtool")
-
-
-def test_promtool_takes_the_rules(promtool: Path) -> None:
-    assert refusal(promtool, "check", "rules", *FILES) == ""
-
-
-def test_promtool_says_what_is_wrong_with_a_rule(promtool: Path, tmp_path: Path) -> None:
+def test_promtool_says_what_is_wrong_with_a_rule(prometheus: Programs, tmp_path: Path) -> None:
     spoilt = tmp_path / "rules.yaml"
     spoilt.write_text(FILES[0].read_text().replace("for: ", "for: some ", 1))
-    assert "some" in refusal(promtool, "check", "rules", spoilt)
+    assert "some" in prometheus.complaint("check", "rules", spoilt)
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("file", CASES, ids=[file.stem for file in CASES])
-def test_the_rules_do_what_their_cases_say(promtool: Path, file: Path) -> None:
-    assert refusal(promtool, "test", "rules", file) == ""
+def test_the_rules_do_what_their_cases_say(prometheus: Programs, file: Path) -> None:
+    assert prometheus.complaint("test", "rules", file) == ""
 
 
 @pytest.mark.parametrize("file", CASES, ids=[file.stem for file in CASES])

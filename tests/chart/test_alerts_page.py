@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,19 +10,19 @@ import yaml
 from support.alert_rules import ALERTS, ROOT
 from support.chart_pages import Page
 from support.document import Reader, blocks
-from support.promtool import promtools, refusal
+from support.prometheus import programs
+from support.prometheus.programs import Programs
 from support.rendered import Render, of_kind
-from support.servers import require
 
 PAGE = Page("alerts")
 
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Reader:
-    program = require(shutil.which("promtool"), "prometheus", "apt-get install prometheus")
+    packaged = programs.find(programs.PACKAGED).folder
     (tmp_path / "charts").symlink_to(ROOT / "charts")
     (tmp_path / "rules").mkdir()
-    return Reader(tmp_path, {"PATH": f"{Path(program).parent}:/usr/bin:/bin", "LANG": "C.UTF-8"})
+    return Reader(tmp_path, {"PATH": f"{packaged}:/usr/bin:/bin", "LANG": "C.UTF-8"})
 
 
 def test_its_values_are_the_charts(render: Render) -> None:
@@ -50,12 +49,13 @@ def test_the_plain_files_are_loaded_as_it_says(reader: Reader, tmp_path: Path) -
         assert "example.com" not in file.read_text()
 
 
-def test_each_promtool_takes_the_changed_alerts(render: Render, tmp_path: Path) -> None:
+def test_promtool_takes_the_changed_alerts(
+    render: Render, prometheus: Programs, tmp_path: Path
+) -> None:
     own = PAGE.values["my-alerts.yaml"]["metrics"]["prometheusRule"]
     [rule] = of_kind(render(metrics={"prometheusRule": {"enabled": True, **own}}), "PrometheusRule")
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule["spec"]))
-    for promtool in require(promtools(), "prometheus", "apt-get install prometheus"):
-        assert refusal(promtool, "check", "rules", tmp_path / "rules.yaml") == ""
+    assert prometheus.complaint("check", "rules", tmp_path / "rules.yaml") == ""
 
 
 def test_every_alert_it_names_is_there() -> None:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from support.dashboards import expressions
 from support.dashboards.promql import substituted
 from support.dashboards.queries import OPENED
-from support.servers import require
+from support.prometheus.programs import Programs
 
 #: Half an hour in steps of 15 seconds.
 STEPS = 120
 SHOWN = {f"${name}": value for name, value in (OPENED | {"__range": "30m"}).items()}
-
-
-@pytest.fixture(scope="module")
-def promtool() -> str:
-    return require(shutil.which("promtool"), "prometheus", "apt-get install prometheus")
 
 
 def series(name: str, values: str, **labels: str) -> dict[str, str]:
@@ -31,7 +23,10 @@ def series(name: str, values: str, **labels: str) -> dict[str, str]:
 
 
 def asked(
-    promtool: str, folder: Path, told: list[dict[str, str]], expected: dict[str, dict[str, float]]
+    prometheus: Programs,
+    folder: Path,
+    told: list[dict[str, str]],
+    expected: dict[str, dict[str, float]],
 ) -> None:
     """Holds the answers at the end of the half hour against numbers, by labels, by expression."""
     tests: list[dict[str, Any]] = [
@@ -47,12 +42,11 @@ def asked(
     file = folder / "numbers.yaml"
     case = {"interval": "15s", "input_series": told, "promql_expr_test": tests}
     file.write_text(yaml.safe_dump({"tests": [case]}))
-    done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert prometheus.complaint("test", "rules", file) == ""
 
 
 def test_what_the_ledger_counts_is_right_while_and_after_one_exporter_follows_another(
-    promtool: str, tmp_path: Path
+    prometheus: Programs, tmp_path: Path
 ) -> None:
     """A run ends each minute; the second exporter comes two minutes before the first one goes."""
     ends = [step // 4 for step in range(STEPS + 1)]
@@ -60,7 +54,7 @@ def test_what_the_ledger_counts_is_right_while_and_after_one_exporter_follows_an
     second = ["_"] * 57 + [str(count) for count in ends[57:]]
     lost = {"task": "t", "outcome": "lost"}
     asked(
-        promtool,
+        prometheus,
         tmp_path,
         [
             series("runs_finished_total", " ".join(first), instance="a", **lost),
@@ -77,10 +71,10 @@ def test_what_the_ledger_counts_is_right_while_and_after_one_exporter_follows_an
     )
 
 
-def test_the_first_failure_with_a_reason_is_counted(promtool: str, tmp_path: Path) -> None:
+def test_the_first_failure_with_a_reason_is_counted(prometheus: Programs, tmp_path: Path) -> None:
     known, new = ({"task": "t", "reason": reason} for reason in ("Error", "OOMKilled"))
     asked(
-        promtool,
+        prometheus,
         tmp_path,
         [
             series("ledger_up", f"1x{STEPS}", instance="a"),
@@ -97,11 +91,11 @@ def test_the_first_failure_with_a_reason_is_counted(promtool: str, tmp_path: Pat
 
 
 def test_failures_from_before_prometheus_first_saw_the_ledger_are_not_new(
-    promtool: str, tmp_path: Path
+    prometheus: Programs, tmp_path: Path
 ) -> None:
     """What it first saw within the time that is shown may have been there long before."""
     asked(
-        promtool,
+        prometheus,
         tmp_path,
         [
             series("ledger_up", "_x59 1x60", instance="a"),

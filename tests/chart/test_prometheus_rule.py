@@ -10,9 +10,8 @@ import pytest
 import yaml
 from support.alert_rules import ALERTS, FILES, groups
 from support.helm import HelmError
-from support.promtool import promtools, refusal
+from support.prometheus.programs import Programs
 from support.rendered import Objects, Render, of_kind
-from support.servers import require
 
 HERE = {"grafana": "https://grafana.example.com"}
 
@@ -37,11 +36,12 @@ def test_there_are_none_unless_one_asks_for_them(render: Render) -> None:
     assert of_kind(render(), "PrometheusRule") == []
 
 
-def test_promtool_takes_what_the_chart_gives(render: Render, tmp_path: Path) -> None:
+def test_promtool_takes_what_the_chart_gives(
+    render: Render, prometheus: Programs, tmp_path: Path
+) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(yaml.safe_dump(spec(render)))
-    tools = require(promtools(), "prometheus", "apt-get install prometheus, for its promtool")
-    assert [refusal(each, "check", "rules", file) for each in tools] == [""] * len(tools)
+    assert prometheus.complaint("check", "rules", file) == ""
 
 
 def test_ones_own_labels_come_beside_the_usual_ones_and_before_them(render: Render) -> None:

@@ -60,6 +60,11 @@ class Programs:
         assert match, said
         return match[1]
 
+    def complaint(self, *arguments: str | Path) -> str:
+        """What promtool says of these, such as `check rules <file>`; nothing if all is well."""
+        done = subprocess.run([self.promtool, *arguments], capture_output=True, text=True)
+        return done.stdout + done.stderr if done.returncode else ""
+
 
 def find(kind: str) -> Programs:
     """Those of one kind; the test is skipped (fails under CI) where they are not there."""
