@@ -17,9 +17,10 @@ from random import Random
 from typing import Any
 
 from support.faults.story import RUNS_PATH
-from support.local_platform import agent_of, children_of, kill9
-from support.measured.doors import Doors
+from support.local_platform import children_of, kill9
+from support.measured.doors import SOON, Doors
 from support.measured.stage import MeasuredStage
+from support.waiting import wait_until
 
 from singletrack.run import Run
 
@@ -64,6 +65,16 @@ class Rampage:
         """What the ledger knows of these runs; a producer's may have been lost with its worker."""
         found = {run_id: self.doors.record(run_id) for run_id in self.asked}
         return {run_id: run for run_id, run in found.items() if run is not None}
+
+    def tasks_claimed_again(self) -> set[str]:
+        """Tasks of which a run was claimed more often than its code was started."""
+        claims = {run_id: self._claims(run_id) for run_id in self.asked}
+        return {
+            run.spec.task for run_id, run in self.records().items() if claims[run_id] > run.attempt
+        }
+
+    def _claims(self, run_id: str) -> int:
+        return int(self.doors.client.hget(f"{{st}}:run:{run_id}", "claims") or 0)
 
     # --- runs -------------------------------------------------------------------------------------
 
@@ -162,10 +173,10 @@ class Rampage:
         """Kill -9 some process of a worker, or all that could tell of it."""
         self.stage.parts.until_ready()
         worker = self.random.choice(WORKERS)
-        main = self.stage.pid(worker)
+        agent, main = self.stage.agent(worker), self.stage.pid(worker)
         victims: dict[str, Callable[[], None]] = {
-            "child": lambda: kill9(self.random.choice(self._children(main))),
-            "agent": lambda: kill9(agent_of(main)),
+            "child": lambda: kill9(self.random.choice(self._children(main, agent))),
+            "agent": lambda: kill9(agent),
             "main": self.stage.parts.parts[worker].kill,
             "all": lambda: self.stage.obliterate(worker),
         }
@@ -173,6 +184,6 @@ class Rampage:
         victims[name]()
         self.killed.append(f"{name} of {worker} after {len(self.asked)} runs")
 
-    @staticmethod
-    def _children(main: int) -> list[int]:
-        return sorted(set(children_of(main)) - {agent_of(main)})
+    def _children(self, main: int, agent: int) -> list[int]:
+        """Those of the pool, as soon as there are any."""
+        return wait_until(lambda: sorted({*children_of(main)} - {agent}), SOON, "a child")

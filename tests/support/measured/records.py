@@ -31,11 +31,15 @@ def story(run: Run) -> Story:
         reason=run.failure.reason if run.failure else "",
         starts=run.attempt,
         causes=(SOME_CAUSE,) * max(0, retries),
+        handed_back=run.started_at is not None,
     )
 
 
 def times(runs: Iterable[Run]) -> Counter[Series]:
-    """The buckets of waits and durations; a record tells both only if there was one attempt."""
+    """The buckets of waits and durations, of runs whose code was started once, by one claim.
+
+    Of others a record does not tell when the first start was, or how long each attempt took.
+    """
     counts: Counter[Series] = Counter()
     for run in runs:
         if run.attempt != 1 or run.started_at is None or run.finished_at is None:

@@ -15,6 +15,7 @@ from support.faults.stage import WORKERS
 from support.local_platform import ROOT, agent_of, children_of, kill9
 from support.prometheus.server import Target
 from support.redis_servers import RedisServer, free_port
+from support.waiting import wait_until
 
 from singletrack_cli.controlplane.binaries import Binaries
 from singletrack_cli.controlplane.server import ControlPlane
@@ -82,12 +83,20 @@ class MeasuredStage(ClusterStage):
     def pid(self, part: str) -> int:
         return self.parts.parts[part].pid
 
+    def agent(self, worker: str) -> int:
+        """The pid of its lease agent, as soon as there is one: it may just be replaced."""
+
+        def there() -> int:
+            self.parts.tend()
+            return agent_of(self.pid(worker))
+
+        return wait_until(there, 30, f"{worker} to have an agent")
+
     def obliterate(self, worker: str) -> None:
         """Kill a worker and its agent so that neither sees the other die."""
-        part = self.parts.parts[worker]
-        agent = agent_of(part.pid)
+        agent = self.agent(worker)
         os.kill(agent, signal.SIGSTOP)
-        part.kill()
+        self.parts.parts[worker].kill()
         kill9(agent)
 
 

@@ -42,6 +42,8 @@ class Story:
     starts: int = 1
     causes: tuple[str, ...] = ()
     """Why each attempt that another one followed had failed."""
+    handed_back: bool = False
+    """A worker was about to start its code, and gave the run back instead."""
 
     @property
     def ended_attempts(self) -> int:
@@ -59,7 +61,8 @@ def of_stories(stories: Iterable[Story]) -> Counter[Series]:
     for story in stories:
         task = story.task
         counts[series("runs_submitted_total", task=task, door=story.door)] += 1
-        counts[series("run_wait_seconds_count", task=task)] += story.starts > 0
+        waited = story.starts > 0 or story.handed_back
+        counts[series("run_wait_seconds_count", task=task)] += waited
         counts.update(series("retries_total", task=task, cause=cause) for cause in story.causes)
         if story.outcome:
             counts[series("runs_finished_total", task=task, outcome=story.outcome)] += 1
