@@ -185,6 +185,15 @@ def test_the_attempt_that_did_not_start_was_no_execution(ledger: LedgerUnderTest
     assert not any(name.startswith("run_duration_seconds") for name in found)
 
 
+def test_a_run_that_was_handed_back_before_its_code_has_waited_once(
+    ledger: LedgerUnderTest,
+) -> None:
+    register(ledger, "report")
+    ledger.not_started(ledger.running("a"))
+    ledger.begin(ledger.claim("a"))
+    assert observed(counters(ledger), "run_wait_seconds", task="report") == 1
+
+
 def test_a_run_is_counted_to_its_end_as_it_was_when_it_was_submitted(
     ledger: LedgerUnderTest,
 ) -> None:

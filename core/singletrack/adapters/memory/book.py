@@ -275,7 +275,7 @@ class Book:
         self.change(record, started_at=at, attempt=run.attempt + 1, ready_at=run.ready_at or at)
         if run.not_before:
             self.change(record, not_before=None, progress=None)
-        if run.attempt:
+        if run.attempt or run.started_at:
             return
         self.counters.began(record.labels, to_ms((at - run.submitted_at).total_seconds()))
 

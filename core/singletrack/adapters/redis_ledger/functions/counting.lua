@@ -64,7 +64,7 @@ local function measure(r, to, at)
     return count_failure(r, to)
   end
   count_waiting(r, r.state, '-1')
-  if to == 'RUNNING' and number(r, 'attempt') == 0 then
+  if to == 'RUNNING' and number(r, 'attempt') == 0 and r.started_at == '' then -- not one handed back
     local task = 'task=' .. task_of(r)
     observe('run_wait_seconds', task, task, at - number(r, 'submitted_at'))
   end
