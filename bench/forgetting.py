@@ -189,9 +189,10 @@ async def _prune() -> None:
 
 
 def _finished(client: Any) -> int:
-    counters = client.hgetall("{st}:metrics")
-    ends = (int(n) for name, n in counters.items() if name.startswith("runs_finished_total"))
-    return sum(ends)
+    from singletrack.metrics import counters
+
+    counted = counters.read(client.hgetall("{st}:counters"), labels=())
+    return int(sum(n for name, n in counted.items() if name.startswith("runs_finished_total")))
 
 
 def _wait(condition: Callable[[], bool]) -> None:

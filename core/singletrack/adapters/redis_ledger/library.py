@@ -2,7 +2,7 @@
 
 The transition table, the owning states, the names Celery knows and the tables of the metrics are
 written into the library from Python, so there is one copy of each. Function names carry
-the version of the wire format (`singletrack_submit_v7`), so an incompatible library can be loaded
+the version of the wire format (`singletrack_submit_v8`), so an incompatible library can be loaded
 beside this one.
 """
 
@@ -17,7 +17,7 @@ from singletrack.lifecycle import OWNING, TERMINAL, TRANSITIONS, VIEWS, State
 from singletrack.metrics import counters
 from singletrack.metrics.declarations import LABEL_CAPS
 
-VERSION = 7
+VERSION = 8
 NAME = f"singletrack_v{VERSION}"
 #: What operations share, in this order; every other file is an operation.
 _SHARED = (

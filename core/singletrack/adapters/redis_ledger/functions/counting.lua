@@ -1,7 +1,7 @@
 -- The metrics, counted by the function that changes the state, so that they cannot miss a change. What
 -- can be read off later is not counted: `singletrack.metrics.counters` tells which field is what.
 
-local function count(field, by) redis.call('HINCRBY', P .. 'metrics', field, by or '1') end
+local function count(field, by) redis.call('HINCRBY', P .. 'counters', field, by or '1') end
 
 -- Whether runs of this task, or in this queue, are counted under its name.
 local function find_labels(r)

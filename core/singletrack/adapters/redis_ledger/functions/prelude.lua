@@ -20,7 +20,7 @@
 --   latest          hash    namespace -> the last run accepted at the REST door
 --   tasks           hash    the catalogue
 --   agents          hash    lease agent -> server identity to which it has told everything it knows
---   metrics         hash    counters
+--   counters        hash    what the metrics count
 --   labels          hash    task=<name> and queue=<name> that are counted by name; task, queue -> how many
 --   changes         stream  hints for watchers, never the truth
 -- Times are milliseconds; tokens and sequence numbers are microseconds or the last one plus one.

@@ -26,5 +26,5 @@ register('read_counters', { 'no-writes' }, function()
   for field, value in pairs(gauges) do
     read[#read + 1], read[#read + 2] = field, string.format('%.3f', value)
   end
-  return { redis.call('HGETALL', P .. 'metrics'), read, redis.call('HKEYS', P .. 'labels') }
+  return { redis.call('HGETALL', P .. 'counters'), read, redis.call('HKEYS', P .. 'labels') }
 end)
