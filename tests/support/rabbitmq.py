@@ -16,7 +16,7 @@ import pytest
 from kombu import Connection
 from support.redis_servers import free_port
 from support.servers import require
-from support.waiting import wait_until
+from support.waiting import InVain, wait_until
 
 PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # the one on the PATH changes the user
 
@@ -99,7 +99,8 @@ class RabbitMQ:
 
     def _serves(self) -> bool:
         node = self._processes[-1]
-        assert node.poll() is None, (self.folder / "rabbitmq.log").read_text()[-2000:]
+        if node.poll() is not None:
+            raise InVain((self.folder / "rabbitmq.log").read_text()[-2000:])
         try:
             with Connection(self.url, connect_timeout=5) as connection:
                 connection.connect()

@@ -14,6 +14,10 @@ FIRST_PAUSE = 0.002
 LONGEST_PAUSE = 0.1
 
 
+class InVain(Exception):
+    """What is waited for cannot come any more, as the process that should bring it has ended."""
+
+
 def wait_until(
     predicate: Callable[[], T | Literal[False] | None],
     timeout: float = 10.0,
@@ -23,7 +27,7 @@ def wait_until(
 
     An AssertionError says what was waited for (`what`, else the predicate's source), how long, and
     the last answer. An AssertionError raised by the predicate itself counts as "not yet" and is the
-    last answer; any other exception passes through at once.
+    last answer; any other exception passes through at once, such as `InVain`.
     """
     attempts = _Attempts(predicate, timeout, what)
     while not attempts.succeed():

@@ -6,7 +6,7 @@ import itertools
 import time
 
 import pytest
-from support.waiting import wait_until, wait_until_async
+from support.waiting import InVain, wait_until, wait_until_async
 
 
 def test_it_answers_what_the_predicate_answered() -> None:
@@ -69,3 +69,11 @@ async def test_in_asyncio_the_predicate_may_be_a_coroutine() -> None:
     assert await wait_until_async(ready)
     with pytest.raises(AssertionError, match="the end of time"):
         await wait_until_async(lambda: False, 0.01, "the end of time")
+
+
+def test_what_cannot_come_any_more_is_not_waited_for() -> None:
+    def process_that_has_ended() -> bool:
+        raise InVain("it said why")
+
+    with pytest.raises(InVain, match="it said why"):
+        wait_until(process_that_has_ended, timeout=3600)

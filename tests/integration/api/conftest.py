@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 import pytest
 from support.redis_servers import VALKEY, RedisServer, SharedServers
-from support.waiting import wait_until
+from support.waiting import InVain, wait_until
 
 from singletrack.adapters.redis_ledger import RedisLedger
 from singletrack.catalogue import CatalogueEntry
@@ -76,7 +76,8 @@ class ApiProcess:
         """Wait for the line that says where it listens, and let the client go there."""
 
         def address() -> str | None:
-            assert self._process.poll() is None, f"the API has ended:\n{self.log}"
+            if self._process.poll() is not None:
+                raise InVain(f"the API has ended:\n{self.log}")
             found = re.search(r"api_listening.* url=(http://\S+)", self.log)
             return found and found[1]
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from support.redis_servers import RedisServer
 from support.taskruns import wish
-from support.waiting import wait_until
+from support.waiting import InVain, wait_until
 
 from singletrack import operations as ops
 from singletrack.adapters.redis_ledger import RedisLedger
@@ -208,7 +208,8 @@ class OperatorProcess:
             )
 
         def port() -> int:
-            assert self.alive, self.log[begun_at:]
+            if not self.alive:
+                raise InVain(self.log[begun_at:])
             found = re.findall(r"operator_serving.*port=(\d+)", self.log[begun_at:])
             return int(found[0]) if found else 0
 

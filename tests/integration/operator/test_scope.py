@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from integration.operator.cluster import Cluster, HandWorker, OperatorProcess, hand_worker, taskrun
 from support.redis_servers import VALKEY, SharedServers
+from support.waiting import InVain
 
 from singletrack.lifecycle import State
 
@@ -122,6 +123,6 @@ def test_a_run_of_a_namespace_that_is_no_longer_served_is_left_alone(
 def test_a_name_that_no_namespace_can_have_ends_the_operator_with_a_sentence(
     scoped: OperatorProcess,
 ) -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(InVain):
         scoped.start(SINGLETRACK_SCOPE="Shop")
     assert "SINGLETRACK_SCOPE: 'Shop' is no name of a namespace" in scoped.log

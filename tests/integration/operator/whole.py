@@ -11,7 +11,7 @@ from pathlib import Path
 
 from integration.operator.cluster import FAST_BLESSING, ROOT, SOON
 from support.redis_servers import RedisServer
-from support.waiting import wait_until
+from support.waiting import InVain, wait_until
 
 
 def environment_of(server: RedisServer, key_prefix: str, namespace: str) -> dict[str, str]:
@@ -41,7 +41,8 @@ def packaged_worker(
         )
 
         def ready() -> bool:
-            assert process.poll() is None, log_file.read_text()
+            if process.poll() is not None:
+                raise InVain(log_file.read_text())
             return b" ready." in log_file.read_bytes()
 
         try:

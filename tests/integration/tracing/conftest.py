@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from support.local_platform import SOON, Platform, start_environment
-from support.waiting import wait_until
+from support.waiting import InVain, wait_until
 
 StartApi = Callable[..., "Api"]
 
@@ -40,7 +40,8 @@ class Api:
 
     def until_listening(self) -> None:
         def address() -> str | None:
-            assert self.process.poll() is None, self.log
+            if self.process.poll() is not None:
+                raise InVain(self.log)
             found = re.search(r"api_listening.* url=(http://\S+)", self.log)
             return found and found[1]
 
