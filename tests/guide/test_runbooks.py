@@ -21,6 +21,12 @@ SUBMIT = (
     f"curl -s $API/v1/namespaces/default/runs -H 'Content-Type: application/json' -d '{LONG_RUN}'"
 )
 
+#: Otherwise the platform waits for them when it is ended.
+STOP = (
+    "for RUN in $(curl -s $API/v1/namespaces/default/runs | jq -r .items[].id); do "
+    "curl -s -X DELETE $API/v1/namespaces/default/runs/$RUN; done"
+)
+
 
 def requests() -> list[str]:
     """The commands of all sections that ask the API for something."""
@@ -48,6 +54,7 @@ def reader(tmp_path):
         reader.follow(Block("console", f"$ singletrack up --api-port {port}\n", ready))
         reader.run(f"API=http://127.0.0.1:{port} NS=default IN=default AUTH='X-Nobody: asks'")
         yield reader
+        reader.run(STOP)
 
 
 def test_each_request_of_a_runbook_is_answered_and_its_answer_can_be_read(reader):
