@@ -117,3 +117,28 @@ def test_a_page_is_read_by_the_library_as_it_was_meant(accepted, media_type, par
     assert found["singletrack_ledger_blessed", ()] == 1
     info = [labels for name, labels in found if name == "singletrack_build_info"]
     assert [dict(each)["component"] for each in info] == ["api"]
+
+
+def stored_of(task):
+    """What the ledger has of a task with every outcome, at every door, and of long standing."""
+    runs = [f"runs_submitted_total|task={task}|door={door}" for door in ledger_counters.DOORS]
+    ends = [f"runs_finished_total|task={task}|outcome={end}" for end in ledger_counters.OUTCOMES]
+    tries = [f"retries_total|task={task}|cause={cause}" for cause in ledger_counters.CAUSES]
+    why = [f"run_failures_total|task={task}|reason={why}" for why in ("TaskError", "Timeout")]
+    waits = [f"run_wait_seconds_bucket|task={task}|le=1", f"run_wait_seconds_sum|task={task}"]
+    lasted = [
+        f"run_duration_seconds_bucket|task={task}|outcome={end}|le=1"
+        for end in (*ledger_counters.OUTCOMES, ledger_counters.RETRIED)
+    ]
+    return [*runs, *ends, *tries, *why, *waits, *lasted]
+
+
+def test_fifty_busy_tasks_in_five_queues_are_no_more_than_2500_series():
+    tasks, queues = range(50), range(5)
+    stored = {field: "7" for number in tasks for field in stored_of(f"task-{number}")}
+    labels = [f"task=task-{number}" for number in tasks]
+    labels += [f"queue=queue-{number}" for number in queues]
+    text = render(ledger_counters.read(stored, labels))
+    samples = [line for line in text.splitlines() if not line.startswith("#")]
+    assert len(samples) == len({line.rpartition(" ")[0] for line in samples})
+    assert 2000 < len(samples) <= 2500
