@@ -29,7 +29,7 @@ RUNS = int(os.environ.get("METRICS_RUNS", "120"))
 KILLS = int(os.environ.get("METRICS_KILLS", "4"))
 
 #: Tasks whose runs are tried once: of them a record tells how long they waited and lasted.
-TRIED_ONCE = {"add", "fail", "not_json", "exit_early", "vanish", "sleep_with_child"}
+TRIED_ONCE = {"add", "fail", "not_json", "exit_early", "vanish"}
 TIMES = ("run_wait_seconds_bucket", "run_duration_seconds_bucket")
 MOST_ATTEMPTS = 4
 
