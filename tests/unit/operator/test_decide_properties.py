@@ -82,9 +82,12 @@ class World(RuleBasedStateMachine):
                 assert self.record is not None
                 asked = self.record.cancellation
                 assert wish.is_harder_than(asked), "nothing is asked twice"
-                self.change(cancellation=wish.after(asked))
+                # In one step: no server that has lost something has half of it.
+                wanted = {"cancellation": wish.after(asked)}
                 if self.record.state in (State.QUEUED, State.READY):
-                    self.end(State.CANCELLED)
+                    self.end(State.CANCELLED, **wanted)
+                else:
+                    self.change(**wanted)
             case actions.Prioritise(priority=priority):
                 assert self.record is not None
                 assert self.record.state in NOT_STARTED, "what has started is in no line"
@@ -95,12 +98,13 @@ class World(RuleBasedStateMachine):
         self.record = replace(self.record, revision=self.record.revision + 1, **fields)
         self.snapshots.append(self.record)
 
-    def end(self, state: State) -> None:
+    def end(self, state: State, **fields: Any) -> None:
         failed = state is not State.SUCCEEDED
         self.change(
             state=state,
             finished_at=self.now,
             failure=Failure(reason="Because", message="it is so") if failed else None,
+            **fields,
         )
 
     @rule()
