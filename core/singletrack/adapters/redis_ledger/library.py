@@ -74,7 +74,7 @@ def _constants() -> str:
 def _counting() -> list[str]:
     """The tables of `counting.lua`."""
     tables: dict[str, Mapping[str, object]] = {
-        "BUCKETS": {name: _list(bounds) for name, bounds in counters.BUCKETS.items()},
+        "BUCKETS": {name: _buckets(bounds) for name, bounds in counters.BUCKETS.items()},
         "FAILURES": dict.fromkeys(map(str, counters.FAILURES), "true"),
         "LABEL_CAPS": LABEL_CAPS,
         "REASONS": dict.fromkeys(counters.REASONS, "true"),
@@ -89,8 +89,10 @@ def _celery(state: State) -> str:
     return f"{{status = '{view.celery_stored}', error = {error}}}"
 
 
-def _list(bounds: tuple[float, ...]) -> str:
-    return "{" + ", ".join(f"{bound:g}" for bound in bounds) + "}"
+def _buckets(bounds: tuple[float, ...]) -> str:
+    """Each bucket's upper bound in milliseconds, and its label."""
+    each = [f"{{{bound * 1000:g}, '|le={bound:g}'}}" for bound in bounds]
+    return "{" + ", ".join([*each, "{1e300, '|le=+Inf'}"]) + "}"
 
 
 def _table(entries: Mapping[str, object]) -> str:

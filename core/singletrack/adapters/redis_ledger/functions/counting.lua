@@ -23,15 +23,11 @@ end
 
 -- A value in milliseconds, in the histogram's bucket and in its sum.
 local function observe(name, bucket_labels, sum_labels, ms)
-  local bounds, bucket = BUCKETS[name], '+Inf'
-  for i = 1, #bounds do
-    if ms <= bounds[i] * 1000 then
-      bucket = bounds[i]
-      break
-    end
-  end
-  count(name .. '_bucket|' .. bucket_labels .. '|le=' .. bucket)
-  if ms > 0 then count(name .. '_sum|' .. sum_labels, int(ms)) end
+  local buckets = BUCKETS[name]
+  local i = 1
+  while ms > buckets[i][1] do i = i + 1 end
+  count(name .. '_bucket|' .. bucket_labels .. buckets[i][2])
+  if ms > 0 then count(name .. '_sum|' .. sum_labels, ms) end
 end
 
 -- How long an attempt was executed; `how` it ended is an outcome, or `retried`.
