@@ -75,7 +75,8 @@ class Helm:
                 "--values",
                 file.name,
             )
-        return [found for found in yaml.safe_load_all(text) if found]
+        found = yaml.load_all(text, Loader=yaml.CSafeLoader)  # ten times as fast as the other one
+        return [each for each in found if each]
 
 
 def find(major: int) -> Helm:
