@@ -11,25 +11,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from printed_page import between, show
+
 from singletrack.logs.events import BOUND, FIELDS, SECTIONS, Section
 
 PAGE = "docs/reference/logs.md"
 BEGIN = "<!-- The events: `make log-events` prints them from singletrack.logs.events. -->"
 END = "<!-- The end of the events. -->"
-
-
-def page(text: str) -> str:
-    """The page with the tables in their place.
-
-    Raises:
-        ValueError: there is no place for them.
-    """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"the page has no lines {BEGIN} and {END} for the tables to stand between")
-    tables = "\n".join(_tables())
-    return f"{before}{BEGIN}\n\n{tables}\n{END}{after}"
 
 
 def _tables() -> Iterator[str]:
@@ -64,13 +52,8 @@ def _words(title: str, words: dict[str, str]) -> Iterator[str]:
 
 def main() -> int:
     path = Path(sys.argv[1] if len(sys.argv) > 1 else PAGE)
-    try:
-        text = page(path.read_text())
-    except ValueError as error:
-        print(f"{path}: {error}.", file=sys.stderr)
-        return 1
-    sys.stdout.write(text)
-    return 0
+    tables = "\n".join(_tables())
+    return show(path, lambda: between(path.read_text(), BEGIN, END, tables))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from printed_page import between, show
+
 from singletrack.metrics.declarations import (
     API,
     COMMON,
@@ -33,20 +35,6 @@ SECTIONS = {
     "A worker": WORKER,
     "Every part": COMMON,
 }
-
-
-def page(text: str) -> str:
-    """The page with the tables in their place.
-
-    Raises:
-        ValueError: there is no place for them.
-    """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"the page has no lines {BEGIN} and {END} for the tables to stand between")
-    tables = "\n".join(_tables())
-    return f"{before}{BEGIN}\n\n{tables}\n{END}{after}"
 
 
 def _tables() -> Iterator[str]:
@@ -76,13 +64,8 @@ def _row(metric: Metric) -> str:
 
 def main() -> int:
     path = Path(sys.argv[1] if len(sys.argv) > 1 else PAGE)
-    try:
-        text = page(path.read_text())
-    except ValueError as error:
-        print(f"{path}: {error}.", file=sys.stderr)
-        return 1
-    sys.stdout.write(text)
-    return 0
+    tables = "\n".join(_tables())
+    return show(path, lambda: between(path.read_text(), BEGIN, END, tables))
 
 
 if __name__ == "__main__":

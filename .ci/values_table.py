@@ -16,14 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from printed_page import Offence, between, show
 
 BEGIN = "<!-- The values: `make values` prints them from values.yaml. -->"
 END = "<!-- The end of the values. -->"
 HEADER = "| value | default | what it is for |\n|---|---|---|"
-
-
-class Offence(Exception):
-    """What is wrong, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +53,7 @@ def page(readme: str, values: str) -> str:
     Raises:
         Offence: a value has no comment, or there is no place for the table.
     """
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise Offence(f"the README has no lines {BEGIN} and {END} for the table to stand between")
-    return f"{before}{BEGIN}\n\n{table(values)}\n\n{END}{after}"
+    return between(readme, BEGIN, END, table(values))
 
 
 def _rows(node: Any, data: Any, lines: list[str], path: str) -> Iterator[Row]:
@@ -96,15 +89,9 @@ def _comment(lines: list[str], key: Any) -> str:
 
 
 def main() -> int:
-    root = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
-    chart = root / "charts" / "singletrack"
-    try:
-        text = page((chart / "README.md").read_text(), (chart / "values.yaml").read_text())
-    except Offence as offence:
-        print(f"charts/singletrack: {offence}.", file=sys.stderr)
-        return 1
-    sys.stdout.write(text)
-    return 0
+    chart = Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "charts" / "singletrack"
+    readme, values = chart / "README.md", chart / "values.yaml"
+    return show(Path("charts/singletrack"), lambda: page(readme.read_text(), values.read_text()))
 
 
 if __name__ == "__main__":
