@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import Depends, FastAPI
 from fastapi.telemetry import TelemetryConfig
 
+from singletrack.installed import version_here
 from singletrack.settings import Settings
 from singletrack_api import documentation, errors, health, locks, queues, runs, seed, suspects
 from singletrack_api.body_limit import BodyLimit
@@ -60,7 +60,7 @@ def create_app(
 
     app = FastAPI(
         title="Singletrack",
-        version=_version(),
+        version=version_here(),
         summary="Background tasks, one at a time per lock.",
         description=DESCRIPTION,
         lifespan=lifespan,
@@ -78,10 +78,3 @@ def create_app(
     app.add_middleware(BodyLimit, limit=api.body_bytes)
     app.add_middleware(Observing, metrics=app.state.metrics)
     return app
-
-
-def _version() -> str:
-    try:
-        return version("singletrack")
-    except PackageNotFoundError:  # run from a checkout
-        return "0.0.0"

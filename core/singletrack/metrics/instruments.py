@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,6 +13,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from singletrack.installed import version_here
 from singletrack.metrics.declarations import EVERY, Kind, Metric
 
 _BY_NAME = {metric.name: metric for metric in EVERY}
@@ -25,7 +25,7 @@ def new_registry(component: str) -> CollectorRegistry:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     gauge("build_info", registry).labels(
-        component=component, version=version("singletrack"), python=platform.python_version()
+        component=component, version=version_here(), python=platform.python_version()
     ).set(1)
     return registry
 

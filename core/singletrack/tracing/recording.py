@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
 import structlog
@@ -21,6 +20,7 @@ from opentelemetry.trace import Link, ProxyTracerProvider, SpanKind, Status, Sta
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from singletrack import traceparent
+from singletrack.installed import version_here
 from singletrack.tracing import Kind, Span, exporters, named
 
 _KINDS = {
@@ -45,7 +45,7 @@ class Recorder:
 
     def __init__(self, provider: Any) -> None:
         self._provider = provider
-        self._tracer = provider.get_tracer("singletrack", _version())
+        self._tracer = provider.get_tracer("singletrack", version_here())
 
     @classmethod
     def start(cls, component: str, environ: Mapping[str, str]) -> Self:
@@ -153,7 +153,7 @@ def _prefixed(attributes: Mapping[str, Any]) -> dict[str, Any]:
 def _resource(component: str, environ: Mapping[str, str]) -> Resource:
     """Who this is, where the variables do not say."""
     said = environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
-    own = {"service.version": _version()}
+    own = {"service.version": version_here()}
     if not environ.get("OTEL_SERVICE_NAME") and "service.name=" not in said:
         own["service.name"] = f"singletrack-{component}"
     return Resource.create(own)
@@ -163,10 +163,3 @@ def _briefly(act: Any) -> None:
     thread = threading.Thread(target=act, name="tracing-flush", daemon=True)
     thread.start()
     thread.join(_PATIENCE_SECONDS)
-
-
-def _version() -> str:
-    try:
-        return version("singletrack")
-    except PackageNotFoundError:  # run from a checkout
-        return "0.0.0"
