@@ -111,6 +111,9 @@ LEASED = frozenset({State.CLAIMED, State.RUNNING})
 
 LIVE = OWNING | {State.QUEUED}
 
+#: It lives, and no worker has it.
+WAITING = LIVE - LEASED
+
 TERMINAL = frozenset(State) - LIVE
 
 

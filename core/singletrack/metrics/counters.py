@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
-from singletrack.lifecycle import LEASED, LIVE, VIEWS, State
+from singletrack.lifecycle import LIVE, VIEWS, State
 from singletrack.metrics.declarations import LABEL_CAPS, LEDGER
 from singletrack.retries import RetryCause
+from singletrack.run import Door
 
-DOORS = ("kubectl", "rest", "producer")
+DOORS = tuple(Door)
 OUTCOMES = tuple(view.outcome for view in VIEWS.values() if view.outcome)
 REASONS = (
     *("TaskError", "Timeout", "SoftTimeout", "WorkerLost", "WorkerUnreachable", "OOMKilled"),
@@ -24,8 +25,6 @@ REASONS = (
 )
 #: Why another attempt follows; the last is the wish of the task's own code.
 CAUSES = (*RetryCause, "Requested")
-#: Runs that workers have are not counted, but read off the leases.
-WAITING = tuple(state for state in State if state in LIVE - LEASED)
 FAILURES = tuple(state for state, view in VIEWS.items() if view.celery == "FAILURE")
 
 BUCKETS = {metric.name: metric.buckets for metric in LEDGER if metric.buckets}

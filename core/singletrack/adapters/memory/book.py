@@ -15,7 +15,7 @@ from singletrack.adapters.memory.granting import describe_grant
 from singletrack.adapters.memory.telling import CeleryResults
 from singletrack.adapters.memory.times import from_time, to_ms, to_time
 from singletrack.errors import LedgerRefused
-from singletrack.lifecycle import OWNING, TERMINAL, State, may_become
+from singletrack.lifecycle import LEASED, OWNING, TERMINAL, State, may_become
 from singletrack.locks import OnLost
 from singletrack.operations import Claim, Grant, Pause, Start
 from singletrack.pods import Pod
@@ -23,8 +23,6 @@ from singletrack.run import Failure, Outcome, Run, RunSpec
 
 REPUBLISH_MS = 13_000
 REPUBLISH_MAX_MS = 3_600_000
-LEASED = (State.CLAIMED, State.RUNNING)
-WAITING = (State.QUEUED, State.READY)
 
 
 @dataclass(slots=True)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from singletrack import operations as ops
-from singletrack.adapters.memory.book import LEASED, Book, Record
+from singletrack.adapters.memory.book import Book, Record
 from singletrack.adapters.memory.times import from_time
 from singletrack.errors import Holder
-from singletrack.lifecycle import LIVE, OWNING, TERMINAL, State
+from singletrack.lifecycle import LEASED, LIVE, OWNING, TERMINAL, State
 from singletrack.run import Run
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from singletrack import operations as ops
-from singletrack.adapters.memory.book import LEASED, Book, Record, whose
+from singletrack.adapters.memory.book import Book, Record, whose
 from singletrack.adapters.memory.retrying import end_attempt
 from singletrack.adapters.memory.running import drop
 from singletrack.adapters.memory.submitting import stored
 from singletrack.adapters.memory.times import to_time
-from singletrack.lifecycle import State
+from singletrack.lifecycle import LEASED, State
 from singletrack.operations import EndReply, Verdict
 from singletrack.retries import cause_of
 from singletrack.run import Failure

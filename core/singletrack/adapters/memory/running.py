@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from singletrack import operations as ops
-from singletrack.adapters.memory.book import WAITING, Book, Record, rank_of
+from singletrack.adapters.memory.book import Book, Record, rank_of
 from singletrack.adapters.memory.granting import describe_grant
 from singletrack.adapters.memory.retrying import break_off, end_attempt, lose
 from singletrack.adapters.memory.submitting import record_new, stored
 from singletrack.errors import LedgerRefused
-from singletrack.lifecycle import NOT_STARTED, State, may_become
+from singletrack.lifecycle import NOT_STARTED, WAITING, State, may_become
 from singletrack.operations import (
     BeginReply,
     Cause,

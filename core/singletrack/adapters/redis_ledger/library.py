@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-from singletrack.lifecycle import OWNING, TERMINAL, TRANSITIONS, VIEWS, State
+from singletrack.lifecycle import OWNING, TERMINAL, TRANSITIONS, VIEWS, WAITING, State
 from singletrack.metrics import counters
 from singletrack.metrics.declarations import LABEL_CAPS
 
@@ -78,7 +78,7 @@ def _counting() -> list[str]:
         "FAILURES": dict.fromkeys(map(str, counters.FAILURES), "true"),
         "LABEL_CAPS": LABEL_CAPS,
         "REASONS": dict.fromkeys(counters.REASONS, "true"),
-        "WAITING": dict.fromkeys(map(str, counters.WAITING), "true"),
+        "WAITING": dict.fromkeys(map(str, sorted(WAITING)), "true"),
     }
     return [f"local {name} = {_table(entries)}" for name, entries in tables.items()]
 
