@@ -160,7 +160,7 @@ class Actor:
             return
         self._around.store.put(written)
         now = self._around.clock.now()
-        self._around.metrics.wrote_status(action.status, now)
+        self._around.metrics.wrote_status(taskrun.status, action.status, now)
         if action.terminal:
             self._around.teller.tell(taskrun, dict(action.status), now)
             where, phase = f"{taskrun.namespace}/{taskrun.name}", action.status["phase"]

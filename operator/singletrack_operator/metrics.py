@@ -47,11 +47,16 @@ class OperatorMetrics:
             code=str(status) if status else _WITHOUT_ANSWER,
         ).observe(seconds)
 
-    def wrote_status(self, status: Mapping[str, Any], now: datetime) -> None:
-        """Count one status that was written, and how late it was if it shows a start or an end."""
+    def wrote_status(
+        self, before: Mapping[str, Any], status: Mapping[str, Any], now: datetime
+    ) -> None:
+        """Count one status that was written, and how late it was: by the end, or the start, that it
+        shows and the one before did not.
+        """
         self._status_writes.labels(phase=status["phase"]).inc()
-        since = status.get("completionTime") or status.get("startTime")
-        if since:
+        moment = "completionTime" if "completionTime" in status else "startTime"
+        since = status.get(moment)
+        if since and since != before.get(moment):
             lag = now - datetime.fromisoformat(since)
             self._status_lag.observe(max(0.0, lag.total_seconds()))
 
