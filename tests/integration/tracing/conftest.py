@@ -2,50 +2,19 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx2
 import pytest
-from support.local_platform import SOON, Platform, start_environment
-from support.waiting import InVain, wait_until
+from integration.api.conftest import ApiProcess
+from support.local_platform import ROOT, Platform, start_environment
 
 StartApi = Callable[..., "Api"]
 
 
-class Api:
-    """`python -m singletrack_api` on the platform's server, and a client for it."""
-
-    def __init__(self, platform: Platform, log: Path, environment: dict[str, str]) -> None:
-        self._log = log
-        own = {"SINGLETRACK_API_PORT": "0", "SINGLETRACK_INTAKE": "ledger"}
-        given = start_environment(platform, **own, **environment)
-        given["PYTHONPATH"] += f":{Path(__file__).resolve().parents[3] / 'api'}"
-        with log.open("w") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "singletrack_api"],
-                env=given,
-                stdout=output,
-                stderr=output,
-            )
-        self.http = httpx2.Client(timeout=20)
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
-
-    def until_listening(self) -> None:
-        def address() -> str | None:
-            if self.process.poll() is not None:
-                raise InVain(self.log)
-            found = re.search(r"api_listening.* url=(http://\S+)", self.log)
-            return found and found[1]
-
-        self.http.base_url = wait_until(address, SOON, "the API to listen")
+class Api(ApiProcess):
+    """The API on the platform's server, and what its callers do."""
 
     def start_run(self, task: str, place: str = "", **fields: object) -> str:
         """Start a run over REST, as a caller with that `traceparent`, and answer its id."""
@@ -57,11 +26,6 @@ class Api:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
-    def close(self) -> None:
-        self.http.close()
-        self.process.terminate()
-        self.process.wait(SOON)
-
 
 @pytest.fixture
 def start_api(platform: Platform, tmp_path: Path) -> Iterator[StartApi]:
@@ -69,9 +33,12 @@ def start_api(platform: Platform, tmp_path: Path) -> Iterator[StartApi]:
     with ExitStack() as stack:
 
         def start(**environment: str) -> Api:
-            api = Api(platform, tmp_path / "api.log", environment)
+            own = {"SINGLETRACK_API_PORT": "0", "SINGLETRACK_INTAKE": "ledger"}
+            given = start_environment(platform, **own, **environment)
+            given["PYTHONPATH"] += f":{ROOT / 'api'}"
+            api = Api(tmp_path, given)
             stack.callback(api.close)
-            api.until_listening()
+            api.wait_for_address()
             return api
 
         yield start

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
+from support.alert_rules import groups
 from support.dashboards import contract, promql
 from support.helm import CHART
 
@@ -15,10 +15,9 @@ FOLDER = CHART / "alerts"
 def rules(folder: Path = FOLDER) -> Iterator[tuple[str, str]]:
     """The name and the expression of each, out of the files of that folder."""
     for file in sorted(folder.glob("*.y*ml")):
-        for document in yaml.safe_load_all(file.read_text()):
-            for group in (document or {}).get("groups", []):
-                for rule in group["rules"]:
-                    yield rule.get("alert") or rule["record"], rule["expr"]
+        for group in groups(file):
+            for rule in group["rules"]:
+                yield rule.get("alert") or rule["record"], rule["expr"]
 
 
 def findings(folder: Path = FOLDER) -> list[str]:

@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from support.helm import CHART
-
-#: As plain files.
-FILES = sorted((CHART / "alerts").glob("*.yaml"))
+from support.alert_rules import FILES, RULES, groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,7 @@ class Rule:
 
 
 def every() -> list[Rule]:
-    return [_rule(each) for path in FILES for group in _groups(path) for each in group["rules"]]
+    return [_rule(each) for each in RULES]
 
 
 def evaluated_at_once(folder: Path) -> list[Path]:
@@ -34,15 +31,10 @@ def evaluated_at_once(folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     copies = []
     for path in FILES:
-        groups = [{**group, "interval": "1s"} for group in _groups(path)]
+        hurried = [{**group, "interval": "1s"} for group in groups(path)]
         copies.append(folder / path.name)
-        copies[-1].write_text(yaml.safe_dump({"groups": groups}))
+        copies[-1].write_text(yaml.safe_dump({"groups": hurried}))
     return copies
-
-
-def _groups(path: Path) -> list[dict[str, Any]]:
-    found: dict[str, Any] = yaml.safe_load(path.read_text())
-    return found["groups"]
 
 
 def _rule(given: dict[str, Any]) -> Rule:
