@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from conformance.chances import (
@@ -30,6 +31,9 @@ from singletrack.run import Cancellation, Failure, Outcome, Progress, Run, RunSp
 
 R = TypeVar("R")
 
+#: Steps until each of what is read in turn has been read.
+TURNS = 4
+
 
 class LedgerMachine(RuleBasedStateMachine):
     """Every action takes a pick (of a run or claim) and a detail (of what varies)."""
@@ -45,6 +49,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.saved: Any = None
         self.blessed = True
         self.sound = False
+        self.looks = 0
 
     @initialize(
         drawn=st.fixed_dictionaries(dict.fromkeys(IDS, requests)),
@@ -287,22 +292,15 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_promise_holds(self) -> None:
+        """Runs, leases and locks are read after every step, everything else in turn: what is wrong
+        there stays so for a while.
+        """
+        self.looks += 1
+        self.look(self.others()[self.looks % TURNS :: TURNS])
+
+    def look(self, others: Sequence[Operation[Any]]) -> None:
         runs, leases = ops.ListRuns(namespace="default"), ops.ListLeases()
         locks = [ops.GetLock(lock=lock) for lock in LOCKS]
-        others: list[Operation[Any]] = [
-            ops.ListDue(),
-            ops.ListOverdue(),
-            ops.ListForgettable(),
-            ops.ListUnprojected(),
-            ops.ListWaitingLocks(),
-            ops.GetQueue(queue=self.twins.server.queue),
-            *(ops.GetPauses(lock=lock, queue=self.twins.server.queue) for lock in LOCKS),
-            ops.ListLocks(namespace="default"),
-            ops.ListPausedQueues(),
-            ops.LatestRun(namespace="default"),
-            ops.ReadCounters(),
-            ops.GetRun(run_id=IDS[len(self.sent) % len(IDS)]),  # what a list leaves out of a record
-        ]
         seen, outbox = self.twins.read([runs, leases, *locks, *others], self.long_kept)
         self.promise.observed(
             runs=seen[runs],
@@ -316,6 +314,23 @@ class LedgerMachine(RuleBasedStateMachine):
             self.told.came_true(records, waiting)
             self.told = None
         self.sound = True
+
+    def others(self) -> list[Operation[Any]]:
+        return [
+            ops.ListDue(),
+            ops.ListOverdue(),
+            ops.ListForgettable(),
+            ops.ListUnprojected(),
+            ops.ListWaitingLocks(),
+            ops.GetQueue(queue=self.twins.server.queue),
+            *(ops.GetPauses(lock=lock, queue=self.twins.server.queue) for lock in LOCKS),
+            ops.ListLocks(namespace="default"),
+            ops.ListPausedQueues(),
+            ops.LatestRun(namespace="default"),
+            ops.ReadCounters(),
+            # What a list leaves out of a record.
+            ops.GetRun(run_id=IDS[self.looks // TURNS % len(IDS)]),
+        ]
 
     def teardown(self) -> None:
         if self.sound:  # else there is something worse to tell
@@ -332,7 +347,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.the_promise_holds()
             alive = [run for run in self.promise.seen.values() if not run.terminal]
             if not alive:
-                return
+                return self.look(self.others())
             for run in alive:
                 self.carry_on(run)
         raise AssertionError(f"L1: stuck: {alive}")

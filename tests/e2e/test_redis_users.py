@@ -14,7 +14,7 @@ from support.redis_servers import LOOKS
 
 from singletrack.adapters.redis_ledger.roles import Role
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
