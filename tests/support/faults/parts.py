@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from support.faults import telling
 from support.local_platform import FAST_LEASES, ROOT, alive
 from support.waiting import wait_until
 
@@ -27,7 +28,8 @@ from singletrack.failpoints import arming
 
 LEASE_SECONDS = float(FAST_LEASES["SINGLETRACK_LEASE_SECONDS"])
 _TRY_AGAIN = {404, 500, 503}  # 404: no worker has registered the task (again) yet
-COMPONENTS = ("core", "api", "worker", "operator", "cli")
+COMPONENTS = ("core", "api", "worker", "operator", "cli", "tests")
+_TELL_SECONDS = 5.0
 
 # Should the test run itself be killed, the parts go with it.
 _GUARD = [found, "--pdeathsig", "KILL"] if (found := shutil.which("setpriv")) else []
@@ -79,6 +81,20 @@ class Part:
                 stderr=log,
                 start_new_session=True,
             )
+
+    def tell(self) -> str:
+        """What a worker's main holds at this moment; empty if it does not answer."""
+        asked_at = len(self.log)
+        telling.ask(self.pid)
+
+        def told() -> str:
+            _, beginning, text = self.log[asked_at:].partition(telling.BEGINNING)
+            text, end, _ = text.partition(telling.END)
+            return f"{self.name}: {beginning}{text}" if end else ""
+
+        with contextlib.suppress(AssertionError):  # one that is frozen, say
+            return wait_until(told, _TELL_SECONDS)
+        return ""
 
     def kill(self) -> None:
         if self.runs and self._process is not None:

@@ -25,6 +25,7 @@ from singletrack.settings import LedgerSettings
 
 WORKERS = 2
 _READY_WORKER = r" ready\."
+_TASKS = "singletrack_worker.demo_tasks,support.faults.telling"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +37,13 @@ class Row:
     states: str
     silence: float
     problems: tuple[str, ...]
+    told: tuple[str, ...] = ()
+    """What the workers held when it had failed."""
 
     def __str__(self) -> str:
         mark = "ok  " if not self.problems else "FAIL"
         told = f"{mark} {self.seconds:5.1f} s  {self.case!s:64} {self.states}"
-        return "\n".join([told, *(f"       {problem}" for problem in self.problems)])
+        return "\n".join([told, *(f"       {problem}" for problem in self.problems), *self.told])
 
 
 class Stage:
@@ -63,7 +66,7 @@ class Stage:
                 *self.words_of_a_worker(number),
                 *("-n", f"{name}@test"),
                 ready=_READY_WORKER,
-                **self.settings_of_a_worker(number),
+                **{"SINGLETRACK_TASKS": _TASKS, **self.settings_of_a_worker(number)},
             )
         self.ledger = RedisLedger(LedgerSettings(redis_url=server.url))
         self.rest = Rest(api, self.parts.tend)
@@ -108,6 +111,7 @@ class Stage:
         if len(self.parts.fired()) < expected:
             problems.append(f"not every failpoint was reached: {case.entries}")
         problems += self._strangers()
+        told = self._ask_workers() if problems else ()
         self.server.close_clients()
         return Row(
             case=case,
@@ -115,6 +119,7 @@ class Stage:
             states=story.states(),
             silence=story.silence,
             problems=tuple(problems),
+            told=told,
         )
 
     def until_ready(self) -> None:
@@ -126,6 +131,11 @@ class Stage:
         with suppress(LedgerError):
             return self.ledger.execute(ops.ReadServer()).blessed
         return False
+
+    def _ask_workers(self) -> tuple[str, ...]:
+        """What each worker's main holds, for whoever has to find out what went wrong."""
+        parts = self.parts.parts.items()
+        return tuple(part.tell() for name, part in parts if "worker" in name and part.ready)
 
     def _strangers(self) -> list[str]:
         try:
