@@ -64,7 +64,12 @@ def _requests(controller: Any) -> Iterator[str]:
 
 def _pool(controller: Any) -> Iterator[str]:
     pool = controller.pool._pool
-    yield f"children {[(each.pid, each.inqW_fd, each.exitcode) for each in pool._pool]}"
+    for child in pool._pool:
+        pipes = [
+            (queue._reader.fileno(), queue._writer.fileno()) for queue in (child.inq, child.outq)
+        ]
+        yield f"child {child.pid} of pipes in and out {pipes}, exit code {child.exitcode}"
+    yield f"outqueues { {fd: each.pid for fd, each in pool._fileno_to_outq.items()} }"
     yield f"inqueues {sorted(pool._all_inqueues)}, busy {sorted(pool._busy_workers)}"
     yield f"writing to {sorted(pool._active_writes)} by {list(pool._active_writers)}"
     yield f"outbound {[each.correlation_id for each in pool.outbound_buffer]}"
