@@ -24,7 +24,8 @@ class Consuming(bootsteps.StartStopStep):
     requires = (Tasks,)
 
     def start(self, consumer: Any) -> None:
-        """Called by Celery when it has connected."""
+        """Called by Celery when it has connected, before its loop starts."""
+        forget_the_dead(consumer.pool._pool)
         qos = getattr(consumer.task_consumer.channel, "qos", None)
         if qos is not None:  # RabbitMQ itself puts back what a lost connection has not acknowledged
             qos.restore_unacked_once = outliving(qos.restore_unacked_once)
@@ -43,6 +44,19 @@ class Consuming(bootsteps.StartStopStep):
         main = main_of(consumer.app)
         if main is not None:
             hub.add_reader(main.receipts.fileno(), _take, main.receipts, main.recorded)
+
+
+def forget_the_dead(pool: Any) -> None:
+    """Have Celery's pool listen to living children only.
+
+    Of a child that died at work Celery keeps the number of the pipe by which it answered, and after
+    each reconnect listens there again. By then the number may be that of any other file: say, of a
+    pipe by which another child gets its work, which main then takes away, or never writes.
+    """
+    living = set(pool._pool)
+    for number, process in list(pool._fileno_to_outq.items()):
+        if process not in living:
+            del pool._fileno_to_outq[number]
 
 
 def outliving(restore: Callable[..., object]) -> Callable[..., None]:
