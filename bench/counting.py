@@ -1,7 +1,8 @@
 """What the metrics cost the ledger: `submit` and `finish` with and without the lines that count.
 
 The peers are two servers, one with the library as it is, one with a library in which counting does
-nothing. The time is the server's own, of each function alone (`INFO commandstats`).
+nothing. The time is the server's own, of each function alone (`INFO commandstats`), and of all a
+run needs, with its share of what adds the counts up later, for as many runs as end in a second.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ import measuring  # it sets the path for what follows
 
 MOST_RATIO = 1.05
 OPERATIONS = ("submit", "finish")
+#: Of all of a run's functions and of adding up: what it was when each of them did all of it itself.
+MOST_RATIO_OF_ALL = 1.10
 BATCH = 10
+ADDED_UP_AFTER = 100
 
 
 def main() -> int:
@@ -28,18 +32,20 @@ def main() -> int:
     with ExitStack() as stack:
         ledgers = {name: _ledger(stack) for name in ("not_counting", "counting")}
         ledgers["not_counting"].client.function_load(_library_that_counts_nothing(), replace=True)
-        medians: dict[str, list[float]] = {
-            f"{operation} {name}": [] for operation in OPERATIONS for name in ledgers
-        }
+        medians: dict[str, list[float]] = defaultdict(list)
         for number in range(options.rounds):
             for name, spent in _round(ledgers, options.runs, number).items():
                 medians[name].append(statistics.median(spent) / 1000)
             print(f"round {number + 1}:", {name: f"{m[-1]:.4f}" for name, m in medians.items()})
     bars = [
-        measuring.Bar(f"{operation} counting", f"{operation} not_counting", MOST_RATIO)
-        for operation in OPERATIONS
+        *(_bar(operation, MOST_RATIO) for operation in OPERATIONS),
+        _bar("all", MOST_RATIO_OF_ALL),
     ]
     return measuring.verdict(medians, bars, options.json)
+
+
+def _bar(what: str, most: float) -> measuring.Bar:
+    return measuring.Bar(f"{what} counting", f"{what} not_counting", most)
 
 
 def _ledger(stack: ExitStack) -> Any:
@@ -61,18 +67,21 @@ def _library_that_counts_nothing() -> str:
 
     folder = files("singletrack.adapters.redis_ledger") / "functions"
     counting = (folder / "counting.lua").read_text()
-    names = re.findall(r"^local function (\w+)", counting, re.MULTILINE)
-    nothing = "".join(f"local function {name}() return '' end\n" for name in names)
+    heads = re.findall(r"^(local function \w+|\w+ = function)\(", counting, re.MULTILINE)
+    nothing = "".join(f"{head}() return '' end\n" for head in heads)
     return library.source().replace(counting, nothing)
 
 
 def _round(ledgers: Mapping[str, Any], runs: int, number: int) -> dict[str, list[float]]:
-    """Microseconds a call spent in each function, of each small batch; the ledgers take turns."""
+    """Microseconds a run spent in each function, of each small batch; the ledgers take turns."""
     found: dict[str, list[float]] = defaultdict(list)
+    batches = ADDED_UP_AFTER // BATCH
     for turn in range(runs // BATCH):
         for name in list(ledgers)[:: 1 if turn % 2 else -1]:
             for operation, spent in _batch(ledgers[name], f"{number}-{turn}").items():
                 found[f"{operation} {name}"].append(spent)
+            if (turn + 1) % batches == 0:
+                _add_up(ledgers[name], name, found, batches)
     return found
 
 
@@ -80,16 +89,36 @@ def _batch(ledger: Any, label: str) -> dict[str, float]:
     ids = [f"run-{label}-{n}" for n in range(BATCH)]
     changes = [{"task": f"task-{n}", "lock": f"default/{label}-{n}"} for n in range(BATCH)]
     each = list(zip(ids, changes, strict=True))
-    submitting = _spent(ledger, lambda: [ledger.submit(i, push=True, **c) for i, c in each])
-    grants = [ledger.start(run_id).grant for run_id in ids]
-    finishing = _spent(ledger, lambda: [ledger.finish(grant, result="1") for grant in grants])
-    return {"submit": submitting, "finish": finishing}
+    grants: list[Any] = []
+    return {
+        "submit": _spent(ledger, lambda: [ledger.submit(i, push=True, **c) for i, c in each]),
+        "start": _spent(ledger, lambda: grants.extend(ledger.start(i).grant for i in ids)),
+        "finish": _spent(ledger, lambda: [ledger.finish(grant, result="1") for grant in grants]),
+    }
+
+
+def _add_up(ledger: Any, name: str, found: dict[str, list[float]], batches: int) -> None:
+    from singletrack.operations import AddUp
+
+    share = _spent(ledger, lambda: ledger.execute(AddUp())) / ADDED_UP_AFTER
+    found[f"adding-up {name}"].append(share)
+    parts = (found[f"{part} {name}"][-batches:] for part in ("submit", "start", "finish"))
+    found[f"all {name}"].append(sum(map(statistics.mean, parts)) + share)
 
 
 def _spent(ledger: Any, act: Any) -> float:
-    ledger.client.config_resetstat()
+    """Microseconds a call. The server's statistics are not reset: it would make them anew, command
+    by command, in the time that is measured."""
+    before = _calls(ledger)
     act()
-    return float(ledger.client.info("commandstats")["cmdstat_fcall"]["usec_per_call"])
+    calls, spent = (now - then for now, then in zip(_calls(ledger), before, strict=True))
+    return spent / calls
+
+
+def _calls(ledger: Any) -> tuple[int, int]:
+    """How often a function was called, and how many microseconds that took."""
+    found = ledger.client.info("commandstats").get("cmdstat_fcall", {"calls": 0, "usec": 0})
+    return int(found["calls"]), int(found["usec"])
 
 
 if __name__ == "__main__":

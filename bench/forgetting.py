@@ -32,6 +32,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -133,14 +134,14 @@ def _stepper(
     by_producer, over_rest = _doors(http)
 
     def step(runs: int) -> Mapping[str, float]:
-        before = _finished(client)
+        before = _finished()
         posted = int(runs * OVER_REST)
         by_producer(runs - posted - 1)
         over_rest(posted)
-        _wait(lambda: _finished(client) - before >= runs - 1)
+        _wait(lambda: _finished() - before >= runs - 1)
         time.sleep(REMEMBERED_SECONDS)
         by_producer(1)
-        _wait(lambda: _finished(client) - before >= runs)
+        _wait(lambda: _finished() - before >= runs)
         asyncio.run(_prune())
         _wait(lambda: not client.keys("celery-task-meta-*"))
         return {
@@ -176,7 +177,8 @@ def _doors(http: httpx2.Client) -> tuple[Callable[[int], None], Callable[[int], 
 
 
 async def _prune() -> None:
-    """Until nothing is left: a pass ends early where the API's has just taken its batch."""
+    """Until nothing is left: a pass ends early where the API's has just taken its batch. And what
+    was counted is added up, as upkeep does every second."""
     from singletrack import operations as ops
     from singletrack.adapters.redis_ledger import AsyncRedisLedger
     from singletrack.settings import LedgerSettings
@@ -185,14 +187,23 @@ async def _prune() -> None:
     ledger = AsyncRedisLedger.from_settings(LedgerSettings())
     while await ledger.execute(ops.ListForgettable(limit=1)):
         await prune(ledger)
+    await ledger.execute(ops.AddUp())
     await ledger.close()
 
 
-def _finished(client: Any) -> int:
-    from singletrack.metrics import counters
+def _finished() -> int:
+    from singletrack.operations import ReadCounters
 
-    counted = counters.read(client.hgetall("{st}:counters"), labels=())
+    counted = _ledger().execute(ReadCounters())
     return int(sum(n for name, n in counted.items() if name.startswith("runs_finished_total")))
+
+
+@cache
+def _ledger() -> Any:
+    from singletrack.adapters.redis_ledger import RedisLedger
+    from singletrack.settings import LedgerSettings
+
+    return RedisLedger.from_settings(LedgerSettings())
 
 
 def _wait(condition: Callable[[], bool]) -> None:

@@ -53,7 +53,7 @@ WEIGHTS = {
     "renew": 2, "child_gone": 1, "reassert": 3,
     "pause": 2, "resume": 3,
     "expire": 2, "confirm_dead": 1, "release": 1, "settle": 1,
-    "expire_wait": 1, "published": 1, "show": 2, "forget": 2, "promote": 1,
+    "expire_wait": 1, "published": 1, "show": 2, "forget": 2, "promote": 1, "add_up": 2,
     "pass_time": 2,
     "replicate": 2, "fail_over": 2, "restart": 1, "wipe": 2, "unbless": 1, "bless": 3,
 }

@@ -229,6 +229,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def promote(self, pick: int, _detail: int) -> None:
         assert not self.execute(ops.Promote(lock=LOCKS[pick % len(LOCKS)])), "L2: a lock was free"
 
+    def add_up(self, pick: int, _detail: int) -> None:
+        task = self.specs[IDS[pick % len(IDS)]].task
+        self.execute(ops.RegisterTasks(entries={task: "{}"}) if pick % 3 else ops.AddUp())
+
     def pass_time(self, _pick: int, detail: int) -> None:
         self.twins.pass_time(PASSING[detail % len(PASSING)] * 1_000_000)
 

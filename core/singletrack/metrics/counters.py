@@ -1,9 +1,9 @@
 """What the ledger counts, and what its counters are read as.
 
 A field of the ledger's counters is `<metric>|label=value|…`; that of a histogram names one bucket
-(`_bucket` and `le`, not cumulative) or the sum (`_sum`). An operation pays for each field it
-changes, so the ledger writes as few as will do: durations are counted by the outcome of the run,
-which makes one field of two, and sums are whole milliseconds. `read` gives them as declared.
+(`_bucket` and `le`, not cumulative) or the sum (`_sum`). Adding up pays for each field it changes,
+so the ledger writes as few as will do: durations are counted by the outcome of the run, which makes
+one field of two, and sums are whole milliseconds. `read` gives them as declared.
 """
 
 from __future__ import annotations
@@ -53,15 +53,14 @@ def from_the_start(tasks: Iterable[str], queues: Iterable[str]) -> dict[str, flo
     return fields
 
 
-def read(stored: Mapping[str, str], labels: Collection[str]) -> dict[str, float]:
+def read(stored: Mapping[str, int], labels: Collection[str]) -> dict[str, float]:
     """The counters as they are declared, from those of the ledger and the names that are labels."""
     tasks, queues = (
         [label.removeprefix(kind) for label in labels if label.startswith(kind)]
         for kind in ("task=", "queue=")
     )
     found: Counter[str] = Counter()
-    for field, text in stored.items():
-        number = int(text)
+    for field, number in stored.items():
         if field.startswith(f"{_DURATION}_bucket|"):
             _read_duration(found, field, number)
         elif number:

@@ -10,6 +10,7 @@ or that blessing was withdrawn, so acknowledged writes may be missing and nothin
 from singletrack.operations.base import Cause, Operation, Verdict, describe
 from singletrack.operations.keeping import (
     AckProjection,
+    AddUp,
     AgentGone,
     Bless,
     ConfirmDead,
@@ -90,6 +91,7 @@ from singletrack.operations.running import (
 __all__ = [
     "WITHDRAWN",
     "AckProjection",
+    "AddUp",
     "AgentGone",
     "Begin",
     "BeginReply",

@@ -168,6 +168,14 @@ class Forget(Operation[bool]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddUp(Operation[None]):
+    """Add up what was counted since the last time, which a change of a run only notes.
+
+    What is read is the same before and after, and without it the notes do not grow for ever.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterTasks(Operation[None]):
     """Add a worker's tasks to the catalogue: name → JSON text of the entry.
 

@@ -13,6 +13,7 @@ from singletrack.broker import Broker
 from singletrack.clock import Clock, SystemClock
 from singletrack.errors import SingletrackError
 from singletrack.ledger import AsyncLedger
+from singletrack.operations import AddUp
 from singletrack.settings import Settings
 from singletrack.upkeep.blessing import Blesser, Prepare
 from singletrack.upkeep.dispatching import dispatch
@@ -53,6 +54,7 @@ async def run_upkeep(
             ("dispatch", lambda: dispatch(ledger, broker), 1.0),
             ("sweep", sweeper.look, look),
             ("expire", lambda: end_waits(ledger), 1.0),
+            ("count", lambda: ledger.execute(AddUp()), 1.0),
             ("promote", lambda: promote(ledger), 10.0),
             ("prune", lambda: prune(ledger), 30.0),
         ):

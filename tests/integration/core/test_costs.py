@@ -99,9 +99,22 @@ def live_and_forget(ledger: OnServer, run_id: str, *, forget: bool = True) -> No
         assert upkeep(ledger, prune) == 1
 
 
+def test_what_is_counted_takes_no_more_memory_without_upkeep(ledger: OnServer) -> None:
+    journal = f"{ledger.keys.base}counted"
+    longest = 0
+    for number in range(400):
+        live_and_forget(ledger, f"run-{number}", forget=False)
+        longest = max(longest, ledger.client.strlen(journal))
+    assert 60_000 < longest < 66_000
+    assert ledger.client.strlen(journal) < longest
+    found = ledger.execute(ops.ReadCounters())
+    assert found["runs_finished_total|task=other|outcome=succeeded"] == 400
+
+
 def sizes(ledger: OnServer) -> dict[str, int]:
     """Every key with how much it holds, but for the bounded stream of hints; of the counters
     without the buckets of histograms, of which a slow moment fills another one."""
+    ledger.execute(ops.AddUp())
     length = {"zset": "zcard", "set": "scard", "list": "llen", "string": "strlen"}
     found = {}
     for key in map(str, ledger.client.keys("*")):

@@ -48,12 +48,12 @@ def test_a_ledger_that_did_not_answer_has_no_numbers_and_not_zeros():
 def test_a_duration_tells_the_end_of_its_run_unless_another_attempt_followed():
     found = ledger_counters.read(
         {
-            "run_duration_seconds_bucket|task=a|outcome=succeeded|le=1": "2",
-            "run_duration_seconds_bucket|task=a|outcome=failed|le=1": "3",
-            "run_duration_seconds_bucket|task=a|outcome=retried|le=1": "4",
-            "run_duration_seconds_sum|task=a|result=error": "1500",
-            "runs_finished_total|task=a|outcome=failed": "1",
-            "runs|queue=q|state=READY": "0",
+            "run_duration_seconds_bucket|task=a|outcome=succeeded|le=1": 2,
+            "run_duration_seconds_bucket|task=a|outcome=failed|le=1": 3,
+            "run_duration_seconds_bucket|task=a|outcome=retried|le=1": 4,
+            "run_duration_seconds_sum|task=a|result=error": 1500,
+            "runs_finished_total|task=a|outcome=failed": 1,
+            "runs|queue=q|state=READY": 0,
         },
         labels=[],
     )
@@ -135,7 +135,7 @@ def stored_of(task):
 
 def test_fifty_busy_tasks_in_five_queues_are_no_more_than_2500_series():
     tasks, queues = range(50), range(5)
-    stored = {field: "7" for number in tasks for field in stored_of(f"task-{number}")}
+    stored = {field: 7 for number in tasks for field in stored_of(f"task-{number}")}
     labels = [f"task=task-{number}" for number in tasks]
     labels += [f"queue=queue-{number}" for number in queues]
     text = render(ledger_counters.read(stored, labels))

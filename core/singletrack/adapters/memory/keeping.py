@@ -134,6 +134,10 @@ def forget(book: Book, op: ops.Forget) -> bool:
     return True
 
 
+def add_up(_book: Book, _op: ops.AddUp) -> None:
+    """Here every change is added at once."""
+
+
 def register_tasks(book: Book, op: ops.RegisterTasks) -> None:
     book.tasks.update(op.entries)
     book.counters.register(op.entries, op.queues)

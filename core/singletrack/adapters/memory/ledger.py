@@ -58,6 +58,7 @@ HANDLERS: dict[type, Callable[[Book, Any], Any]] = {
     ops.Unbless: recovering.unbless,
     ops.AckProjection: keeping.ack_projection,
     ops.Forget: keeping.forget,
+    ops.AddUp: keeping.add_up,
     ops.RegisterTasks: keeping.register_tasks,
     ops.GetRun: reading.get_run,
     ops.ListRuns: reading.list_runs,

@@ -2,7 +2,7 @@
 
 The transition table, the owning states, the names Celery knows and the tables of the metrics are
 written into the library from Python, so there is one copy of each. Function names carry
-the version of the wire format (`singletrack_submit_v8`), so an incompatible library can be loaded
+the version of the wire format (`singletrack_submit_v9`), so an incompatible library can be loaded
 beside this one.
 """
 
@@ -17,12 +17,13 @@ from singletrack.lifecycle import OWNING, TERMINAL, TRANSITIONS, VIEWS, WAITING,
 from singletrack.metrics import counters
 from singletrack.metrics.declarations import LABEL_CAPS
 
-VERSION = 8
+VERSION = 9
 NAME = f"singletrack_v{VERSION}"
 #: What operations share, in this order; every other file is an operation.
 _SHARED = (
     "prelude.lua",
     "counting.lua",
+    "adding_up.lua",
     "moving.lua",
     "telling.lua",
     "claiming.lua",
@@ -72,7 +73,7 @@ def _constants() -> str:
 
 
 def _counting() -> list[str]:
-    """The tables of `counting.lua`."""
+    """The tables of `counting.lua` and `adding_up.lua`."""
     tables: dict[str, Mapping[str, object]] = {
         "BUCKETS": {name: _buckets(bounds) for name, bounds in counters.BUCKETS.items()},
         "FAILURES": dict.fromkeys(map(str, counters.FAILURES), "true"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from singletrack import operations as ops
@@ -205,9 +206,11 @@ def server(_op: Any, reply: list[str]) -> ops.ServerStatus:
 
 
 def counters(_op: Any, reply: Any) -> dict[str, float]:
-    counted, read, labels = reply
+    stored, counted, read, labels = reply
+    numbers = Counter({field: int(text) for field, text in records.pairs(stored).items()})
+    numbers.update({field: int(text) for field, text in records.pairs(counted).items()})
     gauges = {field: float(value) for field, value in records.pairs(read).items()}
-    return metrics.read(records.pairs(counted), labels) | gauges
+    return metrics.read(numbers, labels) | gauges
 
 
 def ids(_op: Any, reply: list[str]) -> tuple[str, ...]:

@@ -50,6 +50,7 @@ _READS = {
     "read_server",
 }
 _UPKEEP = {
+    "add_up",
     "agent_gone",
     "bless",
     "expire",

@@ -76,6 +76,7 @@ _TABLE: dict[type, tuple[Arguments, Decode]] = {
     ops.Unbless: (lambda _op: [ops.WITHDRAWN], replies.none),
     ops.AckProjection: (lambda op: [op.run_id, str(op.revision)], replies.one),
     ops.Forget: (lambda op: [op.run_id], replies.one),
+    ops.AddUp: (arguments.nothing, replies.none),
     ops.RegisterTasks: (
         lambda op: [
             *(str(len(op.queues)), *op.queues),

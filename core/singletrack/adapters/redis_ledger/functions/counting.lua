@@ -1,69 +1,57 @@
 -- The metrics, counted by the function that changes the state, so that they cannot miss a change. What
--- can be read off later is not counted: `singletrack.metrics.counters` tells which field is what.
+-- can be read off later is not counted. A change is an entry in a journal, which costs one command;
+-- which fields of the counters it adds to is found out by `adding_up.lua`, for many entries at once.
+
+local JOURNAL_BYTES = 65536
 
 local function count(field, by) redis.call('HINCRBY', P .. 'counters', field, by or '1') end
 
--- Whether runs of this task, or in this queue, are counted under its name.
-local function find_labels(r)
-  local known = redis.call('HMGET', P .. 'labels', 'task=' .. r.task, 'queue=' .. r.queue)
-  if not known[1] then change(r, 'task_label', 'other') end
-  if not known[2] then change(r, 'queue_label', 'other') end
-end
-
-local function task_of(r) return r.task_label == '' and r.task or r.task_label end
-local function queue_of(r) return r.queue_label == '' and r.queue or r.queue_label end
-
--- Have a name be a label, while there are not too many.
+-- Have a name be a label for the runs to come, while there are not too many. Those that are there
+-- already have no higher number than this, and are counted to their end as they were.
 local function add_label(kind, name)
   if redis.call('HEXISTS', P .. 'labels', kind .. '=' .. name) == 1 then return end
   local there = tonumber(redis.call('HGET', P .. 'labels', kind) or '0')
   if there >= LABEL_CAPS[kind] then return count('label_values_refused_total|label=' .. kind) end
-  redis.call('HSET', P .. 'labels', kind .. '=' .. name, 1, kind, there + 1)
+  local last = redis.call('HGET', P .. 'meta', 'sequence') or '0'
+  redis.call('HSET', P .. 'labels', kind .. '=' .. name, last, kind, there + 1)
 end
 
--- A value in milliseconds, in the histogram's bucket and in its sum.
-local function observe(name, bucket_labels, sum_labels, ms)
-  local buckets = BUCKETS[name]
-  local i = 1
-  while ms > buckets[i][1] do i = i + 1 end
-  count(name .. '_bucket|' .. bucket_labels .. buckets[i][2])
-  if ms > 0 then count(name .. '_sum|' .. sum_labels, ms) end
+-- The name of the journal; it is looked for at every change, and made once for each ledger.
+local journal, ledger
+
+-- An entry: where a run came from (a state; of a new run its door; '' for neither), where it went to,
+-- what there is to say of that, its task and queue, its sequence number, and from when to when something
+-- took. Names are UTF-8, in which the bytes between these are not to be found. Without upkeep, whoever
+-- makes the journal too long adds it up.
+local function note(r, from, to, what, began, ended)
+  if ledger ~= P then ledger, journal = P, P .. 'counted' end
+  local length = redis.call('APPEND', journal, from .. '\255' .. to .. '\255' .. what .. '\255' .. r.task
+    .. '\255' .. r.queue .. '\254' .. r.sequence .. '\254' .. began .. '\254' .. ended .. '\255')
+  if length > JOURNAL_BYTES then add_up() end
 end
 
--- How long an attempt was executed; `how` it ended is an outcome, or `retried`.
-local function count_attempt(r, how, at)
-  local task = 'task=' .. task_of(r)
-  local result = how == 'succeeded' and '|result=ok' or '|result=error'
-  observe('run_duration_seconds', task .. '|outcome=' .. how, task .. result, at - number(r, 'started_at'))
-end
-
-local function count_failure(r, state)
-  if not FAILURES[state] then return end
-  local reason = REASONS[r.failure_reason or ''] and r.failure_reason or 'other'
-  count('run_failures_total|task=' .. task_of(r) .. '|reason=' .. reason)
-end
+local function reason_of(r) return REASONS[r.failure_reason or ''] and r.failure_reason or 'other' end
 
 -- The end of a run that was not being executed.
-local function count_end(r, state)
-  count('runs_finished_total|task=' .. task_of(r) .. '|outcome=' .. string.lower(state))
-  count_failure(r, state)
+local function count_end(r, to) note(r, '', to, FAILURES[to] and reason_of(r) or '', '', '') end
+
+-- A run's state is corrected; only how many wait is counted.
+local function count_correction(r, to)
+  if WAITING[r.state] then note(r, r.state, '', '', '', '') end
+  if WAITING[to] then note(r, '', to, '', '', '') end
 end
 
--- Runs that workers have are few, and read off when somebody asks.
-local function count_waiting(r, state, by)
-  if WAITING[state] then count('runs|queue=' .. queue_of(r) .. '|state=' .. state, by) end
-end
+-- An attempt that another one follows.
+local function count_retry(r, cause, at) note(r, 'RUNNING', '', cause, r.started_at, int(at)) end
 
-local function measure(r, to, at)
-  if r.state == 'RUNNING' and not TRANSITIONS[to] then
-    count_attempt(r, string.lower(to), at)
-    return count_failure(r, to)
+-- A move that has happened; `begun` is when the run had been started before it.
+local function measure(r, from, to, begun)
+  local what, began, ended = '', '', ''
+  if from == 'RUNNING' and not TRANSITIONS[to] then
+    began, ended = r.started_at, r.finished_at
+  elseif to == 'RUNNING' and r.attempt == '1' and begun == '' then -- not one handed back
+    began, ended = r.submitted_at, r.started_at
   end
-  count_waiting(r, r.state, '-1')
-  if to == 'RUNNING' and number(r, 'attempt') == 0 and r.started_at == '' then -- not one handed back
-    local task = 'task=' .. task_of(r)
-    observe('run_wait_seconds', task, task, at - number(r, 'submitted_at'))
-  end
-  if TRANSITIONS[to] then return count_waiting(r, to) end
-  count_end(r, to)
+  if FAILURES[to] then what = reason_of(r) end
+  note(r, from == '' and r.door or from, to, what, began, ended)
 end

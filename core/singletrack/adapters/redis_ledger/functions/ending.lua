@@ -88,8 +88,7 @@ local function end_attempt(r, to, reason, asked_ms)
   local cause, pause_ms = next_attempt(r, to, reason, asked_ms)
   if not cause then return move(r, to) end
   local at = now()
-  count('retries_total|task=' .. task_of(r) .. '|cause=' .. cause)
-  count_attempt(r, 'retried', at)
+  count_retry(r, cause, at)
   change(r, 'not_before', at + pause_ms, 'retried', r.nonce .. ' ' .. to)
   move(r, 'READY')
 end
@@ -116,8 +115,7 @@ end
 -- Take a record out of a state that was true in a past the server now knows to be over.
 local function correct(r, to)
   leave(r)
-  count_waiting(r, r.state, '-1')
-  count_waiting(r, to)
+  count_correction(r, to)
   change(r, 'state', to)
 end
 

@@ -112,11 +112,12 @@ move = function(r, to)
   if not (TRANSITIONS[from] and TRANSITIONS[from][to]) then
     error('a run cannot go from ' .. from .. ' to ' .. to)
   end
+  local begun = r.started_at
   leave(r)
-  measure(r, to, at)
   change(r, 'state', to)
   local arrive = enter[to] or enter.TERMINAL
   arrive(r, at)
+  measure(r, from, to, begun)
   emit(r)
   if OWNING[from] and not OWNING[to] then release(r) end
 end

@@ -21,7 +21,9 @@
 --   tasks           hash    the catalogue
 --   agents          hash    lease agent -> server identity to which it has told everything it knows
 --   counters        hash    what the metrics count
---   labels          hash    task=<name> and queue=<name> that are counted by name; task, queue -> how many
+--   counted         string  the journal of what is to be added to the counters
+--   labels          hash    task=<name> and queue=<name> -> runs with a higher sequence are counted by it;
+--                           task, queue -> how many
 --   changes         stream  hints for watchers, never the truth
 -- Times are milliseconds; tokens and sequence numbers are microseconds or the last one plus one.
 -- TRANSITIONS, OWNING, CELERY and the tables of counting.lua are written above this file when the library is assembled.
@@ -70,7 +72,7 @@ local CORE = {
   'start_deadline_ms', 'queue_timeout_ms', 'ttl_ms', 'attempt', 'claims', 'publications', 'nonce',
   'token', 'lease_seq', 'cancel_by', 'cancel_reason', 'cancel_grace_ms', 'submitted_at', 'ready_at',
   'started_at', 'on_lost', 'suspect_at', 'provisional', 'retry', 'not_before', 'retried',
-  'tells_celery', 'deleted', 'task_label', 'queue_label',
+  'tells_celery', 'deleted',
 }
 
 -- The record's small fields, missing ones as ''; nil when there is no record.
@@ -115,6 +117,7 @@ local function save(r)
 end
 
 local hide -- deleting.lua
+local add_up -- adding_up.lua
 
 local function emit(r)
   change(r, 'revision', number(r, 'revision') + 1)

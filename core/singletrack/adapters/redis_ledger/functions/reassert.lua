@@ -12,7 +12,6 @@ local function blank_record(id, args)
   change(r, 'sequence', sequence, 'submitted_at', now(), 'started_at', now(),
     'fingerprint', args[7], 'lock', args[8], 'policy', args[9], 'push', args[10])
   list(r, sequence)
-  find_labels(r)
   return r
 end
 

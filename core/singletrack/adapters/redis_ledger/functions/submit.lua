@@ -70,8 +70,6 @@ local function record(id, args)
   change(r, 'sequence', sequence, 'submitted_at', now(), 'fingerprint', args[2],
     'lock', args[3], 'policy', args[4], 'push', args[5])
   list(r, sequence)
-  find_labels(r)
-  count('runs_submitted_total|task=' .. task_of(r) .. '|door=' .. r.door)
   return r
 end
 
