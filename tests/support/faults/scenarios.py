@@ -52,13 +52,16 @@ class Scene:
 
 
 def work(scene: Scene) -> None:
-    """Two runs by REST on one lock, and two of a producer on another."""
+    """Two runs by REST on one lock, and two of a producer on another.
+
+    The first of the latter takes long enough for the second to be turned away on a busy machine.
+    """
     story = scene.story
     scene.arm()
     for _ in range(2):
         story.create("count_to", {"to": 3, "name": story.name, "seconds": 0.05}, "x")
-    for _ in range(2):
-        story.send("count_to", {"to": 10, "name": story.name, "seconds": 0.05})
+    for number in (17, 3):
+        story.send("count_to", {"to": number, "name": story.name, "seconds": 0.05})
 
 
 def busy(scene: Scene) -> None:
