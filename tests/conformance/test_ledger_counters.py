@@ -68,7 +68,7 @@ def test_tasks_nobody_has_registered_are_counted_as_other(ledger: LedgerUnderTes
     assert not any("whatever" in name for name in found)
 
 
-def test_a_registered_task_has_its_series_and_a_queue_every_state_from_the_start(
+def test_a_task_has_its_series_a_queue_every_state_and_pauses_are_0_from_the_start(
     ledger: LedgerUnderTest,
 ) -> None:
     register(ledger, "report", queues=("slow",))
@@ -79,6 +79,8 @@ def test_a_registered_task_has_its_series_and_a_queue_every_state_from_the_start
         **{f"runs_submitted_total|task=report|door={door}": 0 for door in Door},
         **{f"retries_total|task=report|cause={cause}": 0 for cause in (*RetryCause, "Requested")},
         **{f"runs|queue=slow|state={state}": 0 for state in LIVE},
+        "longest_running_seconds|queue=slow": 0,
+        **{f"paused|kind={kind}": 0 for kind in ("lock", "queue")},
         "run_wait_seconds_bucket|task=report|le=+Inf": 0,
         "run_duration_seconds_bucket|task=report|result=ok|le=+Inf": 0,
         "run_duration_seconds_bucket|task=report|result=error|le=+Inf": 0,

@@ -41,6 +41,7 @@ def from_the_start(tasks: Iterable[str], queues: Iterable[str]) -> dict[str, flo
     Of a task that is registered not the reasons of failures: they are many, and few of them happen.
     """
     fields = {f"label_values_refused_total|label={kind}": 0.0 for kind in LABEL_CAPS}
+    fields |= {f"paused|kind={kind}": 0.0 for kind in ("lock", "queue")}
     for task in tasks:
         fields |= {f"runs_submitted_total|task={task}|door={door}": 0.0 for door in DOORS}
         fields |= {f"runs_finished_total|task={task}|outcome={end}": 0.0 for end in OUTCOMES}
@@ -50,6 +51,7 @@ def from_the_start(tasks: Iterable[str], queues: Iterable[str]) -> dict[str, flo
             fields[f"{_DURATION}_bucket|task={task}|result={result}|le=+Inf"] = 0.0
     for queue in queues:
         fields |= {f"runs|queue={queue}|state={state}": 0.0 for state in State if state in LIVE}
+        fields[f"longest_running_seconds|queue={queue}"] = 0.0
     return fields
 
 
