@@ -32,6 +32,8 @@ class Row:
     panels: Sequence[Panel]
     width: int = 8
     height: int = 8
+    widths: Sequence[int] = ()
+    """Of each panel, where they are not all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +220,12 @@ def _placed(rows: Sequence[Row]) -> list[Panel]:
         placed.append(_heading(row.title, y))
         y += 1
         x = 0
-        for panel in row.panels:
-            if x + row.width > WIDTH:
+        widths = row.widths or [row.width] * len(row.panels)
+        for panel, width in zip(row.panels, widths, strict=True):
+            if x + width > WIDTH:
                 x, y = 0, y + row.height
-            placed.append(panel | {"gridPos": {"x": x, "y": y, "w": row.width, "h": row.height}})
-            x += row.width
+            placed.append(panel | {"gridPos": {"x": x, "y": y, "w": width, "h": row.height}})
+            x += width
         y += row.height
     return [{"id": number, **panel} for number, panel in enumerate(placed, start=1)]
 

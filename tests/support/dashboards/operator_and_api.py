@@ -17,7 +17,7 @@ from support.dashboards.expressions import (
     standard,
     total,
 )
-from support.dashboards.panels import FAIR, GOOD, Column, Panel, Words, lines, stat, table
+from support.dashboards.panels import FAIR, GOOD, WHOLE, Column, Panel, Words, lines, stat, table
 
 SHARES = (0.5, 0.95, 0.99)
 
@@ -30,10 +30,15 @@ def board() -> Board:
         description="How fast and how well the API answers, and the operator keeps up.",
         rows=[
             Row("API", [*_requests(), _routes()], width=12),
-            Row("Operator: TaskRuns", _task_runs(), width=8),
-            Row("Operator: loops and watches", _loops(), width=8),
-            Row("The API server, as the operator and the API see it", _kubernetes(), width=8),
-            Row("Processes and labels", _processes(), width=8),
+            Row("Operator: statuses of TaskRuns", _statuses(), height=11),
+            Row("Operator: looks at TaskRuns", _looks()),
+            Row("Operator: loops and watches", _loops(), height=9),
+            Row(
+                "The API server, as the operator and the API see it",
+                _kubernetes(),
+                widths=(10, 7, 7),
+            ),
+            Row("Processes and labels", _processes()),
         ],
     )
 
@@ -89,16 +94,16 @@ def _routes() -> Panel:
     return table(
         Words("Routes now", "Each route by its template; `unmatched` for paths that are none."),
         [
-            Column("Method", "method"),
+            Column("Method", "method", width=80),
             Column("Route", "route"),
-            Column("Requests", total(count, "method", "route"), "reqps"),
-            Column("95 %", quantile(0.95, buckets, "method", "route"), "s"),
+            Column("Requests", total(count, "method", "route"), "reqps", width=120),
+            Column("95 %", quantile(0.95, buckets, "method", "route"), "s", width=100),
         ],
         sort="Requests",
     )
 
 
-def _task_runs() -> Sequence[Panel]:
+def _statuses() -> Sequence[Panel]:
     lag = own_rate("operator_status_lag_seconds_bucket")
     return [
         lines(
@@ -129,6 +134,11 @@ def _task_runs() -> Sequence[Panel]:
             {"{{phase}}": per_minute(total(own_rate("operator_status_writes_total"), "phase"))},
             stacked=True,
         ),
+    ]
+
+
+def _looks() -> Sequence[Panel]:
+    return [
         lines(
             Words("Looks at TaskRuns, by result", "By the second."),
             "ops",
@@ -222,7 +232,7 @@ def _processes() -> Sequence[Panel]:
             Words(
                 "Processor time, by component", "Cores that the processes which are scraped use."
             ),
-            "short",
+            "none",
             {
                 "{{component}}": total(
                     standard("process_cpu_seconds_total", rate=True), "component"
@@ -242,7 +252,7 @@ def _processes() -> Sequence[Panel]:
                 "Tasks and queues in the time that is shown that were too many to be a label's "
                 "value: they count as `other`.",
             ),
-            "short",
+            WHOLE,
             total(ledger_growth("label_values_refused_total"), "label"),
             thresholds=((None, GOOD), (1, FAIR)),
             legend="{{label}}",

@@ -20,6 +20,7 @@ from support.dashboards.expressions import (
 )
 from support.dashboards.panels import (
     OUTCOME_COLOURS,
+    WHOLE,
     Column,
     Panel,
     Words,
@@ -62,10 +63,10 @@ def board() -> Board:
         ],
         rows=[
             Row("Now", standing.panels(), width=3, height=4),
-            Row("Are runs finishing?", _finishing(), width=12),
+            Row("Are runs finishing?", _finishing(), width=12, height=9),
             Row("Once?", _once(), width=8),
             Row("In time?", _in_time(), width=12),
-            Row("Tasks", [_tasks()], width=24, height=10),
+            Row("Tasks", [_tasks()], width=24, height=11),
             Row("Who holds locks, who waits?", _locks(), width=12, height=9),
         ],
     )
@@ -194,8 +195,8 @@ def _tasks() -> Panel:
         ),
         [
             Column("Task", "task", link=TASK_LINK),
-            Column("Runs ended", total(ended, "task"), "short"),
-            Column("Failed, timed out or lost", total(failed, "task"), "short"),
+            Column("Runs ended", total(ended, "task"), WHOLE),
+            Column("Failed, timed out or lost", total(failed, "task"), WHOLE),
             Column("Wait, 95 %", quantile(0.95, wait, "task"), "s"),
             Column("Duration, 95 %", quantile(0.95, duration, "task"), "s"),
         ],

@@ -14,8 +14,20 @@ DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 #: The version of Grafana whose options these are; a newer one migrates them.
 PLUGIN_VERSION = "11.0.0"
 
-#: The unit of numbers; a single one is a count, though an increase is an estimate with a fraction.
-WHOLE = "short"
+#: The unit of a single number that is a count: written out, as 1,240, and without the fraction that
+#: an increase has, which is an estimate. Along an axis it is `short`, as 1.24 K.
+WHOLE = "locale"
+
+#: Where the axis ends if nothing needs more: else it ends at 100, or 10000 %, where all is 0.
+AXIS_ENDS: dict[str, dict[str, Any]] = {
+    "percentunit": {"max": 1},
+    "cpm": {"custom": {"axisSoftMax": 1}},
+    "short": {"custom": {"axisSoftMax": 1}},
+}
+
+#: So many lines have room in a legend below them, with their latest and their largest value; more
+#: stand in one at the right, with the latest.
+ROOM_BELOW = 2
 
 Panel = dict[str, Any]
 
@@ -46,6 +58,8 @@ class Column:
     unit: str = ""
     """Of numbers; a column of a label has none."""
     link: str = ""
+    width: int = 0
+    """In pixels; the columns without one share the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +79,7 @@ def lines(
     colours: Mapping[str, str] | None = None,
 ) -> Panel:
     """Lines over time; `queries` maps the legend of each to its expression."""
+    axis = AXIS_ENDS.get(unit, {})
     custom = {
         "drawStyle": "line",
         "lineWidth": 1,
@@ -72,16 +87,12 @@ def lines(
         "showPoints": "never",
         "spanNulls": False,
         "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
+        **axis.get("custom", {}),
     }
-    panel = _panel("timeseries", words, unit, min=0, custom=custom)
+    panel = _panel("timeseries", words, unit, **{"min": 0, **axis, "custom": custom})
     panel["fieldConfig"]["overrides"] = [_colour(*each) for each in (colours or {}).items()]
     panel["options"] = {
-        "legend": {
-            "showLegend": True,
-            "displayMode": "table",
-            "placement": "bottom",
-            "calcs": ["lastNotNull", "max"],
-        },
+        "legend": {"showLegend": True, "displayMode": "table", **_legend(queries)},
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
     panel["targets"] = [
@@ -177,6 +188,12 @@ def _panel(kind: str, words: Words, unit: str, **defaults: Any) -> Panel:
     }
 
 
+def _legend(queries: Mapping[str, str]) -> dict[str, Any]:
+    if len(queries) > ROOM_BELOW or any("{{" in legend for legend in queries):
+        return {"placement": "right", "calcs": ["lastNotNull"]}
+    return {"placement": "bottom", "calcs": ["lastNotNull", "max"]}
+
+
 def _colours_by(kind: str) -> str:
     return "palette-classic" if kind == "timeseries" else "thresholds"
 
@@ -206,6 +223,8 @@ def _column_override(column: Column) -> dict[str, Any] | None:
         properties.append({"id": "decimals", "value": 0})
     if column.unit:
         properties.append({"id": "unit", "value": column.unit})
+    if column.width:
+        properties.append({"id": "custom.width", "value": column.width})
     if column.link:
         link = {"title": f"Open this {column.title.lower()}", "url": column.link}
         properties.append({"id": "links", "value": [link]})

@@ -17,7 +17,7 @@ from support.dashboards.expressions import (
     standard,
     total,
 )
-from support.dashboards.panels import Column, Panel, Words, lines, table
+from support.dashboards.panels import WHOLE, Column, Panel, Words, lines, table
 
 CHOSEN = 'queue=~"$queue"'
 OWNING = 'state=~"READY|CLAIMED|RUNNING"'
@@ -53,18 +53,18 @@ def _table() -> Panel:
         ),
         [
             Column("Queue", "queue", link=QUEUE_LINK),
-            Column("Executed", total(ledger("runs", CHOSEN, 'state="RUNNING"'), "queue"), "short"),
+            Column("Executed", total(ledger("runs", CHOSEN, 'state="RUNNING"'), "queue"), WHOLE),
             Column(
                 "Wait for a worker",
                 total(ledger("runs", CHOSEN, 'state=~"READY|CLAIMED"'), "queue"),
-                "short",
+                WHOLE,
             ),
             Column(
                 "Wait for a lock",
                 total(ledger("runs", CHOSEN, 'state="QUEUED"'), "queue"),
-                "short",
+                WHOLE,
             ),
-            Column("Slots", total(_slots_for_a_queue(), "queue"), "short"),
+            Column("Slots", total(_slots_for_a_queue(), "queue"), WHOLE),
         ],
         sort="Wait for a worker",
     )
@@ -154,8 +154,8 @@ def _workers() -> Sequence[Panel]:
             [
                 Column("Namespace", "namespace"),
                 Column("Worker", "instance"),
-                Column("Slots", total(own("worker_slots"), "namespace", "instance"), "short"),
-                Column("Busy", total(own("worker_slots_busy"), "namespace", "instance"), "short"),
+                Column("Slots", total(own("worker_slots"), "namespace", "instance"), WHOLE),
+                Column("Busy", total(own("worker_slots_busy"), "namespace", "instance"), WHOLE),
                 Column(
                     "Last heartbeat",
                     f"max by (namespace, instance) ({heartbeat})",

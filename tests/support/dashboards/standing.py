@@ -15,7 +15,7 @@ from support.dashboards.expressions import (
     ratio,
     total,
 )
-from support.dashboards.panels import BAD, FAIR, GOOD, Panel, Words, stat
+from support.dashboards.panels import BAD, FAIR, GOOD, WHOLE, Panel, Words, stat
 
 NONE_IS_GOOD = ((None, GOOD), (1, FAIR))
 
@@ -31,7 +31,7 @@ def _platform() -> Sequence[Panel]:
     return [
         stat(
             Words("Ledger answers", "Whether the ledger answered every exporter's last question."),
-            "short",
+            WHOLE,
             f"min({own('ledger_up')})",
             thresholds=alarming,
             texts=up_or_not,
@@ -41,20 +41,20 @@ def _platform() -> Sequence[Panel]:
                 "Ledger is blessed",
                 "Whether the ledger is known to be complete. Nothing is started while it is not.",
             ),
-            "short",
+            WHOLE,
             f"min({own('ledger_blessed')})",
             thresholds=alarming,
             texts=up_or_not,
         ),
         stat(
             Words("Alerts firing", "Alerts of Singletrack; 0 also where its rules are not loaded."),
-            "short",
+            WHOLE,
             f"count({FIRING}) or vector(0)",
             thresholds=((None, GOOD), (1, BAD)),
         ),
         stat(
             Words("Workers", "Workers that are scraped."),
-            "short",
+            WHOLE,
             f"count({own('worker_slots')}) or vector(0)",
             thresholds=alarming,
         ),
@@ -69,19 +69,19 @@ def _platform() -> Sequence[Panel]:
                 "Suspect locks",
                 "Locks held for a worker that is not heard of: each waits for a human.",
             ),
-            "short",
+            WHOLE,
             total(ledger("locks_suspect")),
             thresholds=((None, GOOD), (1, BAD)),
         ),
         stat(
             Words("Paused", "Locks and queues that somebody has paused."),
-            "short",
+            WHOLE,
             total(ledger("paused")),
             thresholds=NONE_IS_GOOD,
         ),
         stat(
             Words("Runs kept", "Runs that have ended and are not forgotten yet."),
-            "short",
+            WHOLE,
             total(ledger("runs_kept")),
         ),
     ]
@@ -94,17 +94,17 @@ def _runs() -> Sequence[Panel]:
     return [
         stat(
             Words("Executed now", "Runs whose code is executed."),
-            "short",
+            WHOLE,
             total(ledger("runs", 'state="RUNNING"')),
         ),
         stat(
             Words("Wait for a worker", "Runs that own their lock and have not started."),
-            "short",
+            WHOLE,
             total(ledger("runs", 'state=~"READY|CLAIMED"')),
         ),
         stat(
             Words("Wait for a lock", "Runs that another one keeps waiting."),
-            "short",
+            WHOLE,
             total(ledger("runs", 'state="QUEUED"')),
         ),
         stat(
@@ -114,7 +114,7 @@ def _runs() -> Sequence[Panel]:
         ),
         stat(
             Words("Runs ended", "In the time that is shown."),
-            "short",
+            WHOLE,
             total(ledger_growth("runs_finished_total")),
         ),
         stat(
@@ -128,7 +128,7 @@ def _runs() -> Sequence[Panel]:
         ),
         stat(
             Words("Lost", "Runs in the time that is shown whose process was gone."),
-            "short",
+            WHOLE,
             total(lost),
             thresholds=NONE_IS_GOOD,
         ),

@@ -17,7 +17,16 @@ from support.dashboards.expressions import (
     ratio,
     total,
 )
-from support.dashboards.panels import OUTCOME_COLOURS, Column, Panel, Words, lines, stat, table
+from support.dashboards.panels import (
+    OUTCOME_COLOURS,
+    WHOLE,
+    Column,
+    Panel,
+    Words,
+    lines,
+    stat,
+    table,
+)
 
 CHOSEN = 'task=~"$task"'
 SHARES = (0.5, 0.95, 0.99)
@@ -37,7 +46,7 @@ def board() -> Board:
         ],
         rows=[
             Row("In the time that is shown", _numbers(), width=4, height=4),
-            Row("Ends", _ends(), width=12),
+            Row("Ends", _ends(), width=12, height=9),
             Row("Failures and retries", _failures(), width=8, height=9),
             Row("Times", _times(), width=12),
         ],
@@ -52,12 +61,12 @@ def _numbers() -> Sequence[Panel]:
     return [
         stat(
             Words("Submitted", "Runs recorded."),
-            "short",
+            WHOLE,
             total(ledger_growth("runs_submitted_total", CHOSEN)),
         ),
         stat(
             Words("Ended", "Runs that came to an end."),
-            "short",
+            WHOLE,
             total(ledger_growth("runs_finished_total", CHOSEN)),
         ),
         stat(
@@ -67,7 +76,7 @@ def _numbers() -> Sequence[Panel]:
         ),
         stat(
             Words("Retries", "Attempts that another one followed."),
-            "short",
+            WHOLE,
             total(ledger_growth("retries_total", CHOSEN)),
         ),
         stat(
@@ -132,7 +141,7 @@ def _failures() -> Sequence[Panel]:
                 Column(
                     "Runs",
                     total(ledger_growth_of_new("run_failures_total", CHOSEN), "task", "reason"),
-                    "short",
+                    WHOLE,
                 ),
             ],
             sort="Runs",

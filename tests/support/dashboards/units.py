@@ -17,7 +17,7 @@ NAMES: dict[str, frozenset[str]] = {
     RATIO: frozenset({"percentunit"}),
     BY_SECOND: frozenset({"cps", "ops", "reqps"}),
     BY_MINUTE: frozenset({"cpm", "opm"}),
-    COUNT: frozenset({"short", "none"}),
+    COUNT: frozenset({"short", "none", "locale"}),
     TIMESTAMP: frozenset(),  # Grafana wants milliseconds; an age in seconds says more
 }
 VALID = frozenset().union(*NAMES.values())
