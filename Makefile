@@ -91,6 +91,10 @@ metrics: install ## Print the tables of the metrics into docs/reference/metrics.
 dashboards: install ## Print the Grafana dashboards into charts/singletrack/dashboards
 	PYTHONPATH=tests $(PYTHON) -m support.dashboards
 
+.PHONY: pictures
+pictures: install ## Draw the dashboards into docs/pictures, from live answers (needs npm and Chromium)
+	cd tests && ../$(PYTHON) -m support.pictures $(ARGS)
+
 .PHONY: log-events
 log-events: install ## Print the tables of the log's events into docs/reference/logs.md
 	$(PYTHON) .ci/log_events.py > docs/reference/logs.md.new

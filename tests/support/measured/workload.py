@@ -52,6 +52,12 @@ class Workload:
 
     def play(self) -> Told:
         """Make all of it happen, one thing after the other."""
+        self.have_everything_once()
+        self.leave_things_open()
+        return self.told
+
+    def have_everything_once(self) -> None:
+        """All that comes to an end."""
         for step in (
             self.lose_whole_workers,
             self.lose_children,
@@ -62,10 +68,8 @@ class Workload:
             self.ask_for_nonsense,
             self.lose_an_agent,
             self.be_without_api_server,
-            self.leave_things_open,
         ):
             step()
-        return self.told
 
     # --- steps ------------------------------------------------------------------------------------
 
