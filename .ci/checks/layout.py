@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 COMPONENTS = ("core", "api", "worker", "operator", "cli")
+MADE = ("build", "dist")  # by `make`; not in the repository
 OTHER_CODE = ("bench", ".ci", "tests/support")
 
 
@@ -74,7 +75,7 @@ def _packages_without_a_purpose(root: Path) -> Iterator[str]:
 
 def _folders_without_a_purpose(root: Path) -> Iterator[str]:
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
-        if folder.name.startswith(".") or folder.name in COMPONENTS:
+        if folder.name.startswith(".") or folder.name in COMPONENTS + MADE:
             continue
         if any(folder.iterdir()) and not (folder / "README.md").exists():
             yield f"{folder.name}/ has no README.md that says what the folder is for."

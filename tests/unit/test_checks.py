@@ -106,6 +106,11 @@ def test_a_folder_without_a_purpose_is_caught(tree: Path) -> None:
     assert "misc/ has no README.md" in _refused("layout", tree)
 
 
+def test_what_make_has_made_needs_no_purpose(tree: Path) -> None:
+    _write(tree / "dist/sbom.cdx.json", "{}\n")
+    assert _check("layout", tree).returncode == 0
+
+
 def test_what_is_too_large_is_caught(tree: Path) -> None:
     _write(tree / "core/singletrack_core/long.py", "X = 1\n" * 301)
     _write(tree / "core/singletrack_core/long.lua", "-- a line\n" * 301)
