@@ -172,14 +172,15 @@ async def test_functions_of_another_release(patient: Patient) -> None:
 
 
 async def test_functions_of_another_version_beside_ours(patient: Patient) -> None:
+    suffix = f"_v{library.VERSION + 1}"
     text = (
         library.source()
-        .replace(library.NAME, "singletrack_v9")
-        .replace(f"'_v{library.VERSION}'", "'_v9'")
+        .replace(library.NAME, f"singletrack{suffix}")
+        .replace(f"'_v{library.VERSION}'", f"'{suffix}'")
     )
     patient.server.client().function_load(text)
     found = only(await patient.findings(), "functions", Severity.INFO)
-    assert "singletrack_v9" in found.problem
+    assert f"singletrack{suffix}" in found.problem
 
 
 async def test_a_server_that_nobody_blesses(patient: Patient) -> None:
