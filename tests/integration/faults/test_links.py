@@ -57,9 +57,9 @@ def judged(stage: LinkedStage, scene: ClusterScene) -> None:
 
 
 def allowed_writes(story: Story) -> int:
-    """Running and the end for each TaskRun, and one more where it had to wait."""
+    """Starting, Running and the end for each TaskRun, and one more where it had to wait."""
     seen = [{each.state for each in one.observations} for one in story.seen.values()]
-    return 2 * len(seen) + sum(State.QUEUED in states for states in seen)
+    return 3 * len(seen) + sum(State.QUEUED in states for states in seen)
 
 
 def running_and_waiting(
