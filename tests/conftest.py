@@ -31,6 +31,7 @@ _FORGOTTEN = {"REDIS_URL", "KUBECONFIG", "PYTHONDONTWRITEBYTECODE"}
 # line the order stays random.
 _HANDED_OUT = (
     "conformance/test_ledger_machine.py",
+    "integration/faults",
     "integration/cli",
     "guide",
     "chart",

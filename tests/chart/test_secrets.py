@@ -13,7 +13,7 @@ import pytest
 import redis
 import yaml
 from support.helm import VALUES_FILES, Helm
-from support.redis_servers import VALKEY, binary, free_port
+from support.redis_servers import CLIENT_OPTIONS, VALKEY, binary, free_port
 from support.rendered import Objects, Render, environment, of_kind, pods
 from support.waiting import wait_until
 
@@ -179,9 +179,12 @@ def test_the_own_valkey_and_its_clients_take_the_password_from_the_same_file(
     render: Render, own: Started, values: dict[str, Any], password: str
 ) -> None:
     with own.running(render(**values), password):
-        with redis.Redis.from_url(LedgerSettings().redis_url) as client:
+        with redis.Redis.from_url(LedgerSettings().redis_url, **CLIENT_OPTIONS) as client:
             wait_until(lambda: _answers(client), what="the server takes the password")
-        with redis.Redis(port=own.port) as stranger, pytest.raises(redis.AuthenticationError):
+        with (
+            redis.Redis(port=own.port, **CLIENT_OPTIONS) as stranger,
+            pytest.raises(redis.AuthenticationError),
+        ):
             stranger.ping()
 
 
@@ -198,16 +201,22 @@ def test_the_own_valkey_keeps_its_users_and_takes_a_new_password(
     render: Render, own: Started
 ) -> None:
     objects = render(**WITH_USERS)
-    with own.running(objects, "first"), redis.Redis.from_url(LedgerSettings().redis_url) as c:
+    with (
+        own.running(objects, "first"),
+        redis.Redis.from_url(LedgerSettings().redis_url, **CLIENT_OPTIONS) as c,
+    ):
         wait_until(lambda: _answers(c), what="the server")
         c.execute_command("ACL", "SETUSER", "singletrack-api", "on", ">secret", "+ping")
         c.execute_command("ACL", "SAVE")
-    with own.running(objects, "second"), redis.Redis.from_url(LedgerSettings().redis_url) as c:
+    with (
+        own.running(objects, "second"),
+        redis.Redis.from_url(LedgerSettings().redis_url, **CLIENT_OPTIONS) as c,
+    ):
         wait_until(lambda: _answers(c), what="the server")
         with redis.Redis(port=own.port, username="singletrack-api", password="secret") as one:
             assert one.ping()
         with (
-            redis.Redis(port=own.port, password="first") as late,
+            redis.Redis(port=own.port, password="first", **CLIENT_OPTIONS) as late,
             pytest.raises(redis.AuthenticationError),
         ):
             late.ping()
