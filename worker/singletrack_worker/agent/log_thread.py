@@ -10,6 +10,7 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 
 _WAITING_LINES = 1000
 
@@ -26,16 +27,15 @@ class LogThread(logging.Handler):
         logger.handlers[:] = [self]
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._put(record)
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(record)
 
     def finish(self, seconds: float) -> None:
         """Let the lines that are waiting be written, if that does not take longer."""
-        self._put(None)
-        self._thread.join(seconds)
-
-    def _put(self, record: logging.LogRecord | None) -> None:
+        end = time.monotonic() + seconds
         with contextlib.suppress(queue.Full):
-            self._lines.put_nowait(record)
+            self._lines.put(None, timeout=seconds)
+        self._thread.join(max(0.0, end - time.monotonic()))
 
     def _work(self) -> None:
         while (record := self._lines.get()) is not None:
