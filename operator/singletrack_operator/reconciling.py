@@ -94,6 +94,7 @@ class Reconciler:
                 await self._after_deletion(record)
             return
         logs.note_run(task=taskrun.task)
+        record = await self._not_older(record, taskrun)
         actions = decide(await self._see(taskrun, record), self._rules)
         failpoint("operator.decided")
         try:
@@ -115,6 +116,16 @@ class Reconciler:
         if found is not None:
             self._around.store.put(found)
         return found
+
+    async def _not_older(self, record: Run | None, taskrun: TaskRun) -> Run | None:
+        """A record that was read after the TaskRun, if its attempts lag behind.
+
+        Only in that order do they prove that the ledger has forgotten a start: the run may have
+        started meanwhile, and an operator that ends while this one begins has shown it.
+        """
+        if record is None or record.attempt >= taskrun.attempt:
+            return record
+        return await self._around.ledger.execute(GetRun(run_id=record.run_id))
 
     async def _see(self, taskrun: TaskRun, record: Run | None) -> Seen:
         if record is not None and record.state is State.QUEUED:
