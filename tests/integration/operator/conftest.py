@@ -7,13 +7,21 @@ stop or kill it: the next one finds it running again.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from integration.operator.cluster import ROOT, Cluster, HandWorker, OperatorProcess, hand_worker
+from integration.operator.cluster import (
+    ROOT,
+    Cluster,
+    HandWorker,
+    OperatorProcess,
+    hand_worker,
+    ledger_settings,
+)
 from support import control_plane
 from support.redis_servers import VALKEY, SharedServers
 
+from singletrack.adapters.redis_ledger import AsyncRedisLedger
 from singletrack_cli.controlplane.server import ControlPlane
 
 #: Every write of a TaskRun is written down, whoever asks for it.
@@ -78,3 +86,14 @@ def worker(operator: OperatorProcess, shared_servers: SharedServers) -> Iterator
     """A worker by hand, whose task `hello` is registered."""
     with hand_worker(shared_servers.get(VALKEY), operator.key_prefix) as hand:
         yield hand
+
+
+@pytest.fixture
+async def ledger(
+    operator: OperatorProcess, worker: HandWorker, shared_servers: SharedServers
+) -> AsyncIterator[AsyncRedisLedger]:
+    """The ledger of the operator and the worker, for what runs in the test's own process."""
+    ledger = AsyncRedisLedger(ledger_settings(shared_servers.get(VALKEY), operator.key_prefix))
+    await ledger.prepare()
+    yield ledger
+    await ledger.close()

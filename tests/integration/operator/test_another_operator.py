@@ -10,8 +10,6 @@ import pytest
 from integration.operator.cluster import (
     Cluster,
     HandWorker,
-    OperatorProcess,
-    ledger_settings,
     taskrun,
 )
 from support.redis_servers import VALKEY, SharedServers
@@ -52,16 +50,6 @@ class SlowLedger:
 
     async def execute_durably(self, operation: Any) -> Any:
         return await self._ledger.execute_durably(operation)
-
-
-@pytest.fixture
-async def ledger(
-    operator: OperatorProcess, worker: HandWorker, shared_servers: SharedServers
-) -> AsyncIterator[AsyncRedisLedger]:
-    ledger = AsyncRedisLedger(ledger_settings(shared_servers.get(VALKEY), operator.key_prefix))
-    await ledger.prepare()
-    yield ledger
-    await ledger.close()
 
 
 @pytest.fixture

@@ -11,8 +11,6 @@ import pytest
 from integration.operator.cluster import (
     Cluster,
     HandWorker,
-    OperatorProcess,
-    ledger_settings,
     taskrun,
 )
 from support.redis_servers import VALKEY, SharedServers
@@ -43,17 +41,6 @@ from singletrack.lifecycle import State
 from singletrack.policies import Decision, Policy
 from singletrack.run import Cancellation, Door
 from singletrack.scope import Scope
-
-
-@pytest.fixture
-async def ledger(
-    operator: OperatorProcess, worker: HandWorker, shared_servers: SharedServers
-) -> AsyncIterator[AsyncRedisLedger]:
-    server = shared_servers.get(VALKEY)
-    ledger = AsyncRedisLedger(ledger_settings(server, operator.key_prefix))
-    await ledger.prepare()
-    yield ledger
-    await ledger.close()
 
 
 @pytest.fixture
