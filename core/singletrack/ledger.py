@@ -59,7 +59,11 @@ class Ledger(Protocol):
 
 
 class AsyncLedger(Protocol):
-    """The ledger for asyncio callers: the API, the operator, the upkeep loops."""
+    """The ledger for asyncio callers: the API, the operator, the upkeep loops.
+
+    A task that is cancelled while it waits for an answer is cancelled, and gets none; whether a
+    write took effect is unknown then.
+    """
 
     async def execute(self, operation: Operation[R]) -> R:
         """Perform one operation; see `Ledger.execute`."""

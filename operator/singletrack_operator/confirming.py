@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from singletrack import cancelling, logs
+from singletrack import logs
 from singletrack.adapters.kubernetes.errors import Expired, KubernetesError
 from singletrack.adapters.kubernetes.pods import Pods
 from singletrack.errors import LedgerError
@@ -117,7 +117,6 @@ class Confirmations:
                 self._forget()
                 self._follow(group.create_task)
                 await self._confirm()
-                cancelling.heed()
 
     def _forget(self) -> None:
         """Let go of the Pods in which no run holds its lock any more."""

@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 
-from singletrack import cancelling
 from singletrack.adapters.kubernetes.connection import Connection
 from singletrack.adapters.kubernetes.errors import KubernetesError
 from singletrack.adapters.kubernetes.pods import Pods
@@ -229,11 +228,11 @@ class Operator:
             except (KubernetesError, LedgerError) as error:
                 if not failing and self._health.served:
                     log.warning("loop_failed", loop=name, error=str(error))
-                cancelling.heed()
                 self._health.tried(name)
                 failing, pause = True, _PAUSE_SECONDS
             with suppress(TimeoutError):
-                await asyncio.wait_for(sooner.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await sooner.wait()
 
     def _server(self) -> Server:
         around = self._around

@@ -11,7 +11,6 @@ import time
 
 import structlog
 
-from singletrack import cancelling
 from singletrack.errors import LedgerError
 from singletrack.operations import ListUnprojected
 from singletrack_operator.act import Surroundings
@@ -48,7 +47,6 @@ class Projector:
                 if not failing:
                     log.warning("changes_not_followed", error=str(error))
                 failing = True
-                cancelling.heed()
                 self._recovery.suspect()
                 await asyncio.sleep(_PAUSE_SECONDS)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import structlog
 
-from singletrack import cancelling, logs
+from singletrack import logs
 from singletrack.adapters.kubernetes.errors import (
     Conflict,
     Invalid,
@@ -50,7 +50,6 @@ class Reconciler:
             uid = await self._around.queue.take()
             with logs.about_run(uid):
                 await self._work_on(uid)
-            cancelling.heed()
 
     async def _work_on(self, uid: str) -> None:
         queue, begun, result = self._around.queue, time.monotonic(), "ok"

@@ -15,11 +15,12 @@ from singletrack.adapters.redis_ledger import AsyncRedisLedger
 from singletrack.ledger import AsyncLedger
 from singletrack.lifecycle import State
 from singletrack.operations import Verdict
-from singletrack.run import Outcome, RunSpec
+from singletrack.run import Cancellation, Outcome, RunSpec
 from singletrack.settings import LedgerSettings
 
 SPEC = RunSpec(run_id="a", task="report", lock="default/reports")
 SUBMIT = ops.Submit(spec=SPEC)
+CANCEL = ops.Cancel(run_id="nobody", cancellation=Cancellation(by="somebody"))
 
 
 @pytest.fixture(params=ADAPTERS)
@@ -90,3 +91,34 @@ async def test_what_came_before_the_first_look_is_not_told(ledger: AsyncLedger) 
     cursor, runs = await ledger.changes("", 0.01)
     assert list(runs) == []
     assert list((await ledger.changes(cursor, 0.01))[1]) == []
+
+
+@pytest.mark.parametrize("call", ["execute", "execute_durably", "changes", "note_server"])
+async def test_whoever_is_cancelled_in_a_call_is_cancelled_and_not_answered(
+    ledger: AsyncLedger, call: str
+) -> None:
+    """Else a loop that has asked goes on, and what waits for its end waits for ever."""
+    asked = {
+        "execute": lambda: ledger.execute(ops.ReadServer()),
+        "execute_durably": lambda: ledger.execute_durably(CANCEL),
+        "changes": lambda: ledger.changes("", 0.001),
+        "note_server": ledger.note_server,
+    }[call]
+
+    async def ask_again_and_again() -> str:
+        task = asyncio.current_task()
+        assert task is not None
+        while True:
+            await asked()
+            if task.cancelling():
+                return "answered"
+            await asyncio.sleep(0)
+
+    for turns in range(60):
+        loops = [asyncio.create_task(ask_again_and_again()) for _ in range(3)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for loop in loops:
+            loop.cancel()
+        await asyncio.wait(loops)
+        assert all(loop.cancelled() for loop in loops), f"after {turns} turns"

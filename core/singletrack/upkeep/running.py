@@ -8,7 +8,6 @@ from functools import partial
 
 import structlog
 
-from singletrack import cancelling
 from singletrack.broker import Broker
 from singletrack.clock import Clock, SystemClock
 from singletrack.errors import SingletrackError
@@ -80,5 +79,4 @@ async def _repeat(
             if not failing:
                 log.warning("upkeep_failed", loop=name, error=str(error))
             failing = True
-        cancelling.heed()
         await asyncio.sleep(pause_seconds)

@@ -38,7 +38,8 @@ class AsyncMemoryLedger:
             position, runs = self._ledger.changes_since(int(cursor) if cursor else None)
             if not runs:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), timeout_seconds)
+                    async with asyncio.timeout(timeout_seconds):
+                        await changed.wait()
                 position, runs = self._ledger.changes_since(position)
         return str(position), runs
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ import redis.exceptions as errors
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from singletrack import cancelling
 from singletrack import operations as ops
 from singletrack.adapters.redis_ledger import server, wire
 from singletrack.adapters.redis_ledger.connection import (
@@ -54,7 +55,7 @@ class AsyncRedisLedger:
     async def execute(self, operation: Operation[R]) -> R:
         """Perform one operation; see `singletrack.ledger.Ledger`."""
         call = wire.encode(operation)
-        with translated(self._shared.settings.redis_url):
+        with self._asking():
             failpoint("ledger.send", call.function)
             try:
                 reply = await self._redis.execute_command(*self._shared.fcall(call))
@@ -74,7 +75,7 @@ class AsyncRedisLedger:
         if not commands:
             return await self.execute(operation)
         call = wire.encode(operation)
-        with translated(self._shared.settings.redis_url):
+        with self._asking():
             failpoint("ledger.send", call.function)
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.execute_command(*self._shared.fcall(call))
@@ -88,7 +89,7 @@ class AsyncRedisLedger:
         """Wait for hints after `cursor`; see `singletrack.ledger.AsyncLedger`."""
         wait_ms = max(1, int(min(timeout_seconds, self._patience()) * 1000))
         stream = self._shared.keys.changes
-        with translated(self._shared.settings.redis_url):
+        with self._asking():
             found = await self._redis.xread({stream: cursor or "$"}, count=1000, block=wait_ms)
             if not found:
                 return cursor or await self._last_change(), []
@@ -98,7 +99,7 @@ class AsyncRedisLedger:
     async def note_server(self) -> ops.ServerStatus:
         """Read the server, and note how it syncs; see `singletrack.ledger.AsyncLedger`."""
         status = await self.execute(ops.ReadServer())
-        with translated(self._shared.settings.redis_url):
+        with self._asking():
             try:
                 fsync = (await self._redis.config_get(FSYNC)).get(FSYNC, "")
             except errors.ResponseError:
@@ -113,6 +114,12 @@ class AsyncRedisLedger:
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Errors are ours within this block, and a cancellation is one."""
+        with cancelling.kept(), translated(self._shared.settings.redis_url):
+            yield
 
     def _patience(self) -> float:
         """A blocking read must end before its socket does."""
