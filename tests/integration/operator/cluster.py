@@ -340,7 +340,8 @@ class HandWorker:
             attempt=executing.attempt,
         )
         restore = ops.Reassert(spec=executing.spec, grant=grant, worker="hand@test")
-        assert self.ledger.execute(restore).verdict is ops.Verdict.OK
+        reply = self.ledger.execute(restore)
+        assert reply.verdict is ops.Verdict.OK, reply
 
     def _finish(self, created: dict[str, Any], outcome: Outcome) -> None:
         run_id = created["metadata"]["uid"]

@@ -185,8 +185,11 @@ def test_it_says_so_when_there_is_no_crd_and_starts_when_it_comes(
 
 
 def test_it_is_not_ready_while_the_ledger_s_server_may_evict(
-    operator: OperatorProcess, server: RedisServer
+    cluster: Cluster, operator: OperatorProcess, server: RedisServer
 ) -> None:
+    operator.stop()
+    operator.start(**FAST_BLESSING)
+    log_before = len(operator.log)
     client = server.client()
     client.config_set("maxmemory-policy", "allkeys-lru")
     try:
@@ -194,9 +197,12 @@ def test_it_is_not_ready_while_the_ledger_s_server_may_evict(
         assert "maxmemory-policy is 'allkeys-lru'" in operator.ask("/readyz")[1]
         assert "CONFIG SET maxmemory-policy noeviction" in operator.ask("/readyz")[1]
         assert operator.ask("/livez")[0] == 200
+        wait_until(lambda: "ledger_evicts" in operator.log[log_before:], SOON, "it to be logged")
     finally:
         client.config_set("maxmemory-policy", "noeviction")
     wait_until(lambda: operator.ask("/readyz")[0] == 200, SOON, "the operator to be ready")
+    wait_until(lambda: "ledger_blessed" in operator.log[log_before:], SOON, "the grace to be over")
+    operator.stop()
 
 
 def test_it_stops_in_order_when_it_is_asked_to(cluster: Cluster, operator: OperatorProcess) -> None:
