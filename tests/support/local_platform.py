@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.redis_servers import RedisServer
+from support.redis_servers import VALKEY, RedisServer
+from support.redis_servers import running as running_server
 from support.waiting import wait_until
 
 from singletrack import operations as ops
@@ -157,6 +158,18 @@ class Platform:
         asked = Cancellation(by="test", reason="because", grace_seconds=grace_seconds)
         self.ledger.execute(ops.Cancel(run_id=run_id, cancellation=asked))
 
+    def end_what_runs(self) -> None:
+        """Cancel every run that has not ended, and wait for its end."""
+        alive = [
+            run.run_id
+            for run in self.ledger.execute(ops.ListRuns(namespace="default"))
+            if run.state in LIVE_NAMES
+        ]
+        for run_id in alive:
+            self.cancel(run_id)
+        for run_id in alive:
+            self.wait_for_end(run_id)
+
     def failing(self, entry: str) -> dict[str, str]:
         """The variables that arm a failpoint in a worker: `start_worker(**platform.failing(…))`."""
         return {arming.LIST: entry, arming.PURPOSE: "tests", arming.FOLDER: str(self.folder)}
@@ -290,7 +303,39 @@ def running(server: RedisServer, folder: Path, **environment: str) -> Iterator[P
 
 
 @pytest.fixture
-def platform(fresh_valkey: RedisServer, tmp_path: Path) -> Iterator[Platform]:
-    """On a Valkey of its own."""
+def own_platform(fresh_valkey: RedisServer, tmp_path: Path) -> Iterator[Platform]:
+    """On a Valkey of its own, without a worker."""
     with running(fresh_valkey, tmp_path) as found:
         yield found
+
+
+@pytest.fixture
+def platform(own_platform: Platform) -> Platform:
+    """The test's own; a module whose tests can share one overrides it with `shared_platform`."""
+    return own_platform
+
+
+@pytest.fixture(scope="module")
+def worker_environment() -> dict[str, str]:
+    """What the worker of `standing` is told; a module may override it."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def standing(
+    worker_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
+    """One with a worker of two slots, for all tests of a module."""
+    folder = tmp_path_factory.mktemp("standing")
+    with running_server(VALKEY, folder) as server, running(server, folder) as found:
+        found.start_worker(**worker_environment)
+        yield found
+
+
+@pytest.fixture
+def shared_platform(standing: Platform) -> Iterator[Platform]:
+    """The module's, on which nothing runs; what runs at a test's end is cancelled."""
+    standing.submitted.clear()
+    yield standing
+    standing.end_what_runs()
+    assert standing.workers[0].poll() is None, standing.worker_log()

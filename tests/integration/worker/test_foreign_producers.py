@@ -12,8 +12,27 @@ from support.waiting import wait_until
 
 from singletrack import operations as ops
 from singletrack.lifecycle import State
+from singletrack.testing.task_log import read
 
 PATHS = [ROOT / "core", ROOT / "worker"]
+
+
+@pytest.fixture(scope="module")
+def worker_environment(tmp_path_factory):
+    """A module of tasks whose app takes YAML as well."""
+    folder = tmp_path_factory.mktemp("tasks")
+    (folder / "yaml_tasks.py").write_text(
+        "from celery import current_app\n"
+        "from singletrack_worker.demo_tasks import *\n"
+        "current_app.conf.accept_content = ['json', 'yaml']\n"
+    )
+    path = os.pathsep.join(str(path) for path in [*PATHS, folder])
+    return {"SINGLETRACK_TASKS": "yaml_tasks", "PYTHONPATH": path}
+
+
+@pytest.fixture
+def platform(shared_platform):
+    return shared_platform
 
 
 def ended(platform, run_id):
@@ -30,6 +49,11 @@ def sent(platform, bare, options):
     return ended(platform, bare(f"print(app.send_task('add', (1, 1), {options}).id)"))
 
 
+def begun(platform):
+    """What has ever begun here."""
+    return {event.run for event in read(platform.task_log)} if platform.task_log.exists() else set()
+
+
 CANVAS = {
     "a chain": "(add(1, 1) | add(1) | add(2)).apply_async()",
     "a group": "group(add(1, 1), add(2, 2)).apply_async()",
@@ -39,9 +63,9 @@ CANVAS = {
 
 @pytest.mark.parametrize("canvas", CANVAS.values(), ids=CANVAS)
 def test_whoever_waits_for_a_refused_canvas_is_told_why_and_does_not_hang(platform, bare, canvas):
-    platform.start_worker()
+    before = begun(platform)
     assert "passes the gate, which refuses" in bare(f"told({canvas})")
-    assert not platform.task_log.exists()
+    assert begun(platform) == before
 
 
 REFUSED = {
@@ -58,25 +82,13 @@ REFUSED = {
 def test_what_the_gate_refuses_ends_as_a_failed_run_with_the_sentence(
     platform, bare, options, words
 ):
-    platform.start_worker(SINGLETRACK_TASKS="yaml_tasks", PYTHONPATH=with_yaml(platform))
     run = sent(platform, bare, options)
     assert (run.state, run.failure.reason) == (State.FAILED, "NotSupported")
     assert f"task 'add' passes the gate, which refuses {words}" in run.failure.message
-    assert not platform.task_log.exists()
-
-
-def with_yaml(platform):
-    """A module of tasks whose app takes YAML as well."""
-    (platform.folder / "yaml_tasks.py").write_text(
-        "from celery import current_app\n"
-        "from singletrack_worker.demo_tasks import *\n"
-        "current_app.conf.accept_content = ['json', 'yaml']\n"
-    )
-    return os.pathsep.join(str(path) for path in [*PATHS, platform.folder])
+    assert not platform.events(run.run_id)
 
 
 def test_a_message_that_waits_too_long_for_its_lock_never_starts(platform, bare):
-    platform.start_worker()
     holder = platform.submit("count_to", {"to": 600}, lock="default")
     platform.wait_for_begin(holder)
     assert sent(platform, bare, "expires=1").state is State.EXPIRED
@@ -85,22 +97,19 @@ def test_a_message_that_waits_too_long_for_its_lock_never_starts(platform, bare)
 
 def test_a_message_that_comes_after_its_expiry_is_recorded_and_not_started(platform, bare):
     past = "expires=datetime.now(UTC) - timedelta(seconds=5)"
-    run_id = bare(f"print(app.send_task('add', (1, 1), {past}).id)")
-    platform.start_worker()
-    run = ended(platform, run_id)
+    run = sent(platform, bare, past)
     assert (run.state, run.failure.reason) == (State.CANCELLED, "Expired")
-    code = f"r = app.AsyncResult('{run_id}'); told(r); print(r.status)"
+    code = f"r = app.AsyncResult('{run.run_id}'); told(r); print(r.status)"
     assert bare(code).split() == ["TaskRevokedError", *run.failure.message.split(), "REVOKED"]
-    assert not platform.task_log.exists()
+    assert not platform.events(run.run_id)
 
 
 def test_an_expiry_that_is_kept_changes_nothing(platform, bare):
-    platform.start_worker()
     assert sent(platform, bare, "expires=60").result == "2"
 
 
 def test_a_countdown_is_celerys_and_the_run_exists_from_its_end_on(platform, bare):
-    platform.start_worker(slots=1)
+    platform.submit("count_to", {"to": 600}, lock="one slot of two")
     later, first = bare(
         """
         later = app.send_task("add", (1, 1), countdown=3)
@@ -115,12 +124,10 @@ def test_a_countdown_is_celerys_and_the_run_exists_from_its_end_on(platform, bar
 
 
 def test_a_compressed_message_is_as_good_as_another(platform, bare):
-    platform.start_worker()
     assert sent(platform, bare, "compression='gzip'").result == "2"
 
 
 def test_a_time_limit_of_one_call_is_the_runs_timeout(platform, bare):
-    platform.start_worker()
     run_id = bare("print(app.send_task('count_to', (600,), time_limit=1).id)")
     assert ended(platform, run_id).state is State.TIMED_OUT
 
@@ -140,7 +147,6 @@ PROTOCOLS: dict[int, Any] = {
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_json_producer_of_another_language_meets_the_same_gate(platform, protocol):
-    platform.start_worker()
     run_id, client = str(uuid.uuid4()), platform.server.client()
     made = PROTOCOLS[protocol](run_id, [4], {"y": 5})
     envelope = {

@@ -69,17 +69,16 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_what_is_no_message_of_ours_is_passed_over(platform, name):
-    before = platform.submit("count_to", {"to": 2})
-    push(platform, FOREIGN[name])
-    worker = platform.start_worker(1)
-    assert platform.wait_for_end(before).state is State.SUCCEEDED
-    assert_alive(platform, worker)
+def test_what_is_no_message_of_ours_is_passed_over(shared_platform, name):
+    before = shared_platform.submit("count_to", {"to": 2})
+    push(shared_platform, FOREIGN[name])
+    assert shared_platform.wait_for_end(before).state is State.SUCCEEDED
+    assert_alive(shared_platform, shared_platform.workers[0])
 
 
 @pytest.mark.parametrize("style", [node_style, php_style])
-def test_raw_messages_of_other_languages_run_behind_the_lock(platform, style):
-    worker = platform.start_worker(2)
+def test_raw_messages_of_other_languages_run_behind_the_lock(shared_platform, style):
+    platform = shared_platform
     ids = expected(platform, *(str(uuid.uuid4()) for _ in range(3)))
     kwargs = {"to": 2, "name": "raw", "seconds": 0.05}
     push(platform, *(style("count_to", kwargs, run_id=run_id) for run_id in ids))
@@ -87,12 +86,12 @@ def test_raw_messages_of_other_languages_run_behind_the_lock(platform, style):
     for run_id in ids:
         run = platform.wait_for_end(run_id)
         assert (run.state, run.spec.lock) == (State.SUCCEEDED, "default/count/raw")
-    assert_alive(platform, worker)
+    assert_alive(platform, platform.workers[0])
 
 
 @pytest.mark.parametrize("style", [node_style, php_style])
-def test_positional_arguments_name_the_lock_as_well(platform, style):
-    platform.start_worker(1)
+def test_positional_arguments_name_the_lock_as_well(shared_platform, style):
+    platform = shared_platform
     (run_id,) = expected(platform, str(uuid.uuid4()))
     push(platform, style("count_to", args=(1, "positional"), run_id=run_id))
     wait_until(lambda: known(platform, [run_id]), 20, "the run to be recorded")
@@ -100,15 +99,15 @@ def test_positional_arguments_name_the_lock_as_well(platform, style):
     assert (run.state, run.spec.lock) == (State.SUCCEEDED, "default/count/positional")
 
 
-def test_five_megabytes_are_refused_and_said_so(platform):
-    worker = platform.start_worker(1)
+def test_five_megabytes_are_refused_and_said_so(shared_platform):
+    platform = shared_platform
     (run_id,) = expected(platform, str(uuid.uuid4()))
     push(platform, node_style("dummy_task", {"name": "x" * 5 * 1024 * 1024}, run_id=run_id))
     wait_until(lambda: known(platform, [run_id]), 20, "the run to be recorded")
     run = platform.wait_for_end(run_id)
     assert (run.state, run.failure.reason) == (State.FAILED, "ParamsTooLarge")
     assert platform.events(run_id) == [], "its code never began"
-    assert_alive(platform, worker)
+    assert_alive(platform, platform.workers[0])
 
 
 def test_a_message_that_comes_five_times_starts_one_run(platform):

@@ -1,15 +1,18 @@
 """A client with Celery's own Redis backend and nothing of ours waits for no run for ever."""
 
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from support.local_platform import Platform, kill9
+from support.waiting import wait_until
 
+from singletrack import operations as ops
 from singletrack.lifecycle import State
 
-ID = "the-run"
+ID = "<the run's id>"
 REVOKED = "TaskRevokedError"
 STOPPED = f"{REVOKED} stopped because the run was cancelled"
 
@@ -30,30 +33,30 @@ def hold(platform: Platform) -> str:
     return holder
 
 
-def cancel_it(platform: Platform) -> None:
-    platform.wait_for(ID, State.QUEUED)
-    platform.cancel(ID)
+def cancel_it(platform: Platform, run_id: str) -> None:
+    platform.wait_for(run_id, State.QUEUED)
+    platform.cancel(run_id)
 
 
-def supersede_it(platform: Platform) -> None:
-    platform.wait_for(ID, State.QUEUED)
+def supersede_it(platform: Platform, run_id: str) -> None:
+    platform.wait_for(run_id, State.QUEUED)
     platform.submit("add", {"x": 1, "y": 1}, lock="held", policy="QueueLatest")
 
 
-def cancel_what_it_joined(platform: Platform) -> None:
-    platform.cancel(platform.wait_for(ID, State.JOINED).holder.run_id)
+def cancel_what_it_joined(platform: Platform, run_id: str) -> None:
+    platform.cancel(platform.wait_for(run_id, State.JOINED).holder.run_id)
 
 
-def kill_its_process(platform: Platform) -> None:
-    kill9(platform.wait_for_begin(ID))
+def kill_its_process(platform: Platform, run_id: str) -> None:
+    kill9(platform.wait_for_begin(run_id))
 
 
-def cancel_its_process(platform: Platform) -> None:
-    platform.wait_for_begin(ID)
-    platform.cancel(ID)
+def cancel_its_process(platform: Platform, run_id: str) -> None:
+    platform.wait_for_begin(run_id)
+    platform.cancel(run_id)
 
 
-Deed = Callable[[Platform], Any]
+Deed = Callable[[Platform, str], Any]
 
 #: How it is sent, what is done then, and what `.get()` returns or raises.
 ENDS: dict[str, tuple[str, Deed | None, str]] = {
@@ -81,21 +84,27 @@ ENDS: dict[str, tuple[str, Deed | None, str]] = {
 }
 
 
+@pytest.fixture
+def platform(shared_platform: Platform) -> Platform:
+    return shared_platform
+
+
 @pytest.mark.parametrize(("sent", "deed", "answer"), ENDS.values(), ids=ENDS)
 def test_the_caller_of_a_run_is_answered_when_it(platform, bare, sent, deed, answer):
-    platform.start_worker()
+    run_id = str(uuid.uuid4())
+    sent = sent.replace(ID, run_id)
     if "held" in sent:
         hold(platform)
     with ThreadPoolExecutor() as pool:  # it waits before there is anything to find
         caller = pool.submit(bare, f"told({sent})")
         if deed:
-            deed(platform)
+            deed(platform, run_id)
         assert caller.result().startswith(answer)
-    assert bare(f"told(app.AsyncResult('{ID}'))").startswith(answer)  # and finds it later
+    assert bare(f"told(app.AsyncResult('{run_id}'))").startswith(answer)  # and finds it later
 
 
 def test_nothing_is_kept_of_a_result_nobody_wants(platform, bare):
-    platform.start_worker()
-    bare(f"app.send_task('add', (1, 1), task_id='{ID}', ignore_result=True)")
-    assert platform.wait_for_end(ID).result == "2"
-    assert not platform.server.client().exists(f"celery-task-meta-{ID}")
+    run_id = bare("print(app.send_task('add', (1, 1), ignore_result=True).id)")
+    wait_until(lambda: platform.ledger.execute(ops.GetRun(run_id=run_id)), 20, "its record")
+    assert platform.wait_for_end(run_id).result == "2"
+    assert not platform.server.client().exists(f"celery-task-meta-{run_id}")

@@ -1,5 +1,6 @@
 """The Python door: `.delay()` from a producer's process, results, revoke."""
 
+import pytest
 from support.local_platform import alive, kill9
 from support.waiting import wait_until
 
@@ -7,29 +8,34 @@ from singletrack import operations as ops
 from singletrack.lifecycle import State
 
 
-def latest_run(platform, task):
-    def find():
-        runs = platform.ledger.execute(ops.ListRuns(namespace="default"))
-        return next((run.run_id for run in runs if run.spec.task == task), None)
+@pytest.fixture
+def platform(shared_platform):
+    return shared_platform
 
-    run_id = wait_until(find, 20)
-    platform.submitted.append(run_id)
-    return run_id
+
+@pytest.fixture
+def delay(platform, python):
+    """Send a task, and answer the id of its run once there is a record."""
+
+    def sent(call):
+        run_id = python(f"print({call}.id)")
+        wait_until(lambda: platform.ledger.execute(ops.GetRun(run_id=run_id)), 20, "its record")
+        platform.submitted.append(run_id)
+        return run_id
+
+    return sent
 
 
 def test_delay_answers_with_the_value(platform, python):
-    platform.start_worker()
     assert python("print(add.delay(2, 3).get(timeout=20))") == "5"
 
 
 def test_the_note_in_three_lines(platform, python):
-    platform.start_worker()
     code = "r = dummy_task.delay(name='Bob')\nprint(r.get(timeout=20), r.status, r.result)"
     assert python(code) == "Hello Bob! SUCCESS Hello Bob!"
 
 
 def test_the_error_of_a_task_is_raised_at_the_caller(platform, python):
-    platform.start_worker()
     code = (
         "r = fail.delay('no luck')\n"
         "try: r.get(timeout=20)\n"
@@ -39,7 +45,6 @@ def test_the_error_of_a_task_is_raised_at_the_caller(platform, python):
 
 
 def test_sys_exit_in_a_task_does_not_end_the_caller(platform, python):
-    platform.start_worker()
     code = (
         "r = exit_early.delay(3)\n"
         "try: r.get(timeout=20)\n"
@@ -49,7 +54,6 @@ def test_sys_exit_in_a_task_does_not_end_the_caller(platform, python):
 
 
 def test_an_unknown_id_is_pending_and_get_times_out(platform, python):
-    platform.start_worker()
     code = (
         "from celery.result import AsyncResult\n"
         "from celery.exceptions import TimeoutError\n"
@@ -61,18 +65,19 @@ def test_an_unknown_id_is_pending_and_get_times_out(platform, python):
 
 
 def test_two_delays_on_one_lock_run_one_after_the_other(platform, python):
-    platform.start_worker(slots=2)
-    code = "rs = [dummy_task.delay() for _ in range(3)]\nprint([r.get(timeout=20) for r in rs])"
-    assert python(code) == str(["Hello Bob!"] * 3)
-    runs = platform.ledger.execute(ops.ListRuns(namespace="default"))
-    platform.submitted += [run.run_id for run in runs]
+    code = (
+        "rs = [dummy_task.delay() for _ in range(3)]\n"
+        "print([r.get(timeout=20) for r in rs])\n"
+        "print(*(r.id for r in rs))"
+    )
+    answers, ids = python(code).splitlines()
+    assert answers == str(["Hello Bob!"] * 3)
+    platform.submitted += ids.split()
     platform.assert_promise_held()
 
 
-def test_revoke_with_terminate_cancels_and_the_process_tree_is_gone(platform, python):
-    platform.start_worker()
-    python("sleep_with_child.delay(60)")
-    run_id = latest_run(platform, "sleep_with_child")
+def test_revoke_with_terminate_cancels_and_the_process_tree_is_gone(platform, python, delay):
+    run_id = delay("sleep_with_child.delay(60)")
     pids = wait_until(lambda: len(p := {e.pid for e in platform.events(run_id)}) == 2 and p)
     python(f"app.control.revoke('{run_id}', terminate=True, signal='SIGKILL')")
     assert platform.wait_for_end(run_id).state is State.CANCELLED
@@ -80,21 +85,17 @@ def test_revoke_with_terminate_cancels_and_the_process_tree_is_gone(platform, py
     platform.assert_promise_held()
 
 
-def test_revoke_without_terminate_leaves_a_started_run_alone(platform, python):
-    platform.start_worker()
-    python("count_to.delay(15)")
-    run_id = latest_run(platform, "count_to")
+def test_revoke_without_terminate_leaves_a_started_run_alone(platform, python, delay):
+    run_id = delay("count_to.delay(15)")
     platform.wait_for_begin(run_id)
     python(f"app.control.revoke('{run_id}')")
     assert platform.wait_for_end(run_id).state is State.SUCCEEDED
 
 
-def test_revoke_ends_a_waiting_run_at_once(platform, python):
-    platform.start_worker()
+def test_revoke_ends_a_waiting_run_at_once(platform, python, delay):
     holder = platform.submit("count_to", {"to": 600}, lock="default")
     platform.wait_for_begin(holder)
-    python("add.delay(1, 2)")
-    run_id = latest_run(platform, "add")
+    run_id = delay("add.delay(1, 2)")
     platform.wait_for(run_id, State.QUEUED)
     python(f"app.control.revoke('{run_id}')")
     assert platform.wait_for_end(run_id).state is State.CANCELLED
@@ -102,7 +103,6 @@ def test_revoke_ends_a_waiting_run_at_once(platform, python):
 
 
 def test_clients_that_only_know_celerys_result_keys_find_the_result(platform, python):
-    platform.start_worker()
     run_id = python("r = add.delay(2, 2); r.get(timeout=20); print(r.id)")
     text = platform.server.client().get(f"celery-task-meta-{run_id}")
     assert '"status": "SUCCESS"' in text
@@ -110,7 +110,6 @@ def test_clients_that_only_know_celerys_result_keys_find_the_result(platform, py
 
 
 def test_a_lock_that_cannot_be_named_fails_the_run_and_says_why(platform, python):
-    platform.start_worker()
     code = (
         "r = app.send_task('count_to', kwargs={'to': 1, 'name': 'a\\nb'})\n"
         "try: r.get(timeout=20)\n"
@@ -120,7 +119,6 @@ def test_a_lock_that_cannot_be_named_fails_the_run_and_says_why(platform, python
 
 
 def test_a_message_too_large_to_keep_fails_the_run_and_the_worker_goes_on(platform, python):
-    platform.start_worker()
     code = (
         "r = dummy_task.delay(name='x' * 10_000_000)\n"
         "try: r.get(timeout=20)\n"
@@ -133,14 +131,12 @@ def test_a_message_too_large_to_keep_fails_the_run_and_the_worker_goes_on(platfo
 
 
 def test_a_message_for_a_task_nobody_knows_is_dropped_in_one_line(platform, python):
-    platform.start_worker()
     code = "app.send_task('nobody_knows'); print(add.delay(1, 2).get(timeout=20))"
     assert python(code) == "3"
     assert platform.worker_log().count("Received unregistered task") == 1
 
 
 def test_wrong_arguments_fail_the_run_with_pythons_own_words(platform, python):
-    platform.start_worker()
     code = (
         "r = app.send_task('add', kwargs={'x': 1})\n"
         "try: r.get(timeout=20)\n"
@@ -149,25 +145,18 @@ def test_wrong_arguments_fail_the_run_with_pythons_own_words(platform, python):
     assert "FAILURE add() missing 1 required positional argument: 'y'" in python(code)
 
 
-def test_a_producer_that_joins_gets_the_result_of_the_run_it_joined(platform, python):
-    platform.start_worker()
+def test_a_producer_that_joins_gets_the_result_of_the_run_it_joined(platform, python, delay):
     holder = platform.submit("count_to", {"to": 1}, lock="shared", queue="nobody-yet")
-    code = (
-        "headers = {'singletrack_policy': 'Join', 'singletrack_lock': 'shared'}\n"
-        "print(add.apply_async((1, 2), headers=headers).id)"
-    )
-    run_id = python(code)
-    wait_until(lambda: platform.ledger.execute(ops.GetRun(run_id=run_id)), 20, "its record")
+    headers = {"singletrack_policy": "Join", "singletrack_lock": "shared"}
+    run_id = delay(f"add.apply_async((1, 2), headers={headers})")
     assert platform.run(run_id).state is State.JOINED
     platform.start_worker(1, "-Q", "nobody-yet")
     code = f"r = app.AsyncResult('{run_id}')\nprint(r.get(timeout=20)['run'], r.status)"
     assert python(code) == f"{holder} SUCCESS"
-    platform.submitted.append(run_id)
     platform.assert_promise_held()
 
 
 def test_a_producer_that_skips_is_told_who_holds_the_lock(platform, python):
-    platform.start_worker()
     holder = platform.submit("count_to", {"to": 600}, lock="shared")
     platform.wait_for_begin(holder)
     code = (
@@ -182,10 +171,8 @@ def test_a_producer_that_skips_is_told_who_holds_the_lock(platform, python):
     assert holder in words
 
 
-def test_the_death_of_a_worker_has_celerys_own_name_at_the_caller(platform, python):
-    platform.start_worker()
-    python("count_to.delay(600)")
-    run_id = latest_run(platform, "count_to")
+def test_the_death_of_a_worker_has_celerys_own_name_at_the_caller(platform, python, delay):
+    run_id = delay("count_to.delay(600)")
     kill9(platform.wait_for_begin(run_id))
     code = (
         "from celery.exceptions import WorkerLostError\n"

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from support.local_platform import alive
 from support.waiting import wait_until
 
@@ -11,15 +12,18 @@ from singletrack.lifecycle import State
 from singletrack.policies import Policy
 
 
+@pytest.fixture
+def platform(shared_platform):
+    return shared_platform
+
+
 def test_a_run_executes_once_and_its_result_is_recorded(platform):
-    platform.start_worker()
     run = platform.wait_for_end(platform.submit("add", {"x": 2, "y": 3}))
     assert (run.state, run.result, run.attempt) == (State.SUCCEEDED, "5", 1)
     platform.assert_promise_held()
 
 
 def test_two_runs_on_one_lock_never_overlap_and_the_second_follows(platform):
-    platform.start_worker(slots=2)
     first, second = (platform.submit("dummy_task", policy=Policy.QUEUE) for _ in range(2))
     assert platform.wait_for_end(second).state is State.SUCCEEDED
     one, other = platform.run(first), platform.run(second)
@@ -29,7 +33,6 @@ def test_two_runs_on_one_lock_never_overlap_and_the_second_follows(platform):
 
 
 def test_runs_on_different_locks_execute_side_by_side(platform):
-    platform.start_worker(slots=2)
     runs = [platform.submit("count_to", {"to": 10, "name": name}) for name in "ab"]
     for run_id in runs:
         platform.wait_for_begin(run_id)
@@ -40,7 +43,6 @@ def test_runs_on_different_locks_execute_side_by_side(platform):
 
 
 def test_many_runs_on_few_locks_keep_the_promise(platform):
-    platform.start_worker(slots=2)
     runs = [
         platform.submit("count_to", {"to": 1, "name": f"l{i % 3}"}, policy=Policy.QUEUE)
         for i in range(30)
@@ -51,7 +53,6 @@ def test_many_runs_on_few_locks_keep_the_promise(platform):
 
 
 def test_a_failing_task_leaves_its_type_message_and_traceback(platform):
-    platform.start_worker()
     run = platform.wait_for_end(platform.submit("fail", {"message": "no luck"}))
     assert run.state is State.FAILED
     assert (run.failure.reason, run.failure.error_type) == ("TaskError", "ValueError")
@@ -61,26 +62,24 @@ def test_a_failing_task_leaves_its_type_message_and_traceback(platform):
 
 
 def test_a_result_that_is_not_json_fails_the_run_and_names_the_type(platform):
-    platform.start_worker()
     run = platform.wait_for_end(platform.submit("not_json"))
     assert run.state is State.FAILED
     assert run.failure.reason == "EncodeError"
     assert "'object'" in run.failure.message
 
 
-def test_sys_exit_ends_the_run_and_the_child_goes_on(platform):
-    platform.start_worker(slots=1)
-    first = platform.submit("exit_early", {"code": 3})
-    pid = platform.wait_for_begin(first)
-    failure = platform.wait_for_end(first).failure
+def test_sys_exit_ends_the_run_and_the_child_goes_on(own_platform):
+    own_platform.start_worker(slots=1)
+    first = own_platform.submit("exit_early", {"code": 3})
+    pid = own_platform.wait_for_begin(first)
+    failure = own_platform.wait_for_end(first).failure
     assert (failure.reason, failure.exit) == ("SystemExit", Exit(code=3))
-    second = platform.submit("add", {"x": 1, "y": 1}, policy=Policy.QUEUE)
-    assert platform.wait_for_begin(second) == pid
-    assert platform.wait_for_end(second).state is State.SUCCEEDED
+    second = own_platform.submit("add", {"x": 1, "y": 1}, policy=Policy.QUEUE)
+    assert own_platform.wait_for_begin(second) == pid
+    assert own_platform.wait_for_end(second).state is State.SUCCEEDED
 
 
 def test_progress_reaches_the_record_while_the_run_goes_on(platform):
-    platform.start_worker()
     run_id = platform.submit("count_to", {"to": 40})
     run = wait_until(lambda: (r := platform.run(run_id)).progress and r, 20)
     assert run.state is State.RUNNING
@@ -90,45 +89,43 @@ def test_progress_reaches_the_record_while_the_run_goes_on(platform):
 
 
 def test_a_run_over_its_time_is_stopped_and_says_so(platform):
-    platform.start_worker()
     run = platform.wait_for_end(platform.submit("count_to", {"to": 600}, timeout_seconds=0.5))
     assert run.state is State.TIMED_OUT
     assert run.failure.reason == "Timeout"
     platform.assert_promise_held()
 
 
-def test_a_run_no_worker_takes_expires_at_its_start_deadline(platform):
-    run = platform.wait_for_end(
-        platform.submit("add", {"x": 1, "y": 1}, start_deadline_seconds=0.2)
+def test_a_run_no_worker_takes_expires_at_its_start_deadline(own_platform):
+    run = own_platform.wait_for_end(
+        own_platform.submit("add", {"x": 1, "y": 1}, start_deadline_seconds=0.2)
     )
     assert run.state is State.EXPIRED
     assert run.failure.reason == "StartDeadlineExceeded"
 
 
-def test_a_lost_message_is_published_again(platform):
-    run_id = platform.submit("add", {"x": 1, "y": 1})
-    client = platform.server.client()
+def test_a_lost_message_is_published_again(own_platform):
+    run_id = own_platform.submit("add", {"x": 1, "y": 1})
+    client = own_platform.server.client()
     assert client.delete("celery") == 1
     # Make the outbox's next look due now instead of in fifteen seconds.
     client.zadd("{st}:due", {run_id: 0})
-    platform.start_worker()
-    assert platform.wait_for_end(run_id).state is State.SUCCEEDED
-    platform.assert_promise_held()
+    own_platform.start_worker()
+    assert own_platform.wait_for_end(run_id).state is State.SUCCEEDED
+    own_platform.assert_promise_held()
 
 
-def test_a_message_that_comes_twice_runs_once(platform):
-    run_id = platform.submit("dummy_task")
-    client = platform.server.client()
+def test_a_message_that_comes_twice_runs_once(own_platform):
+    run_id = own_platform.submit("dummy_task")
+    client = own_platform.server.client()
     message = client.lindex("celery", 0)
     client.lpush("celery", message, message)
-    platform.start_worker(slots=2)
-    assert platform.wait_for_end(run_id).state is State.SUCCEEDED
+    own_platform.start_worker()
+    assert own_platform.wait_for_end(run_id).state is State.SUCCEEDED
     wait_until(lambda: client.llen("celery") == 0)
-    platform.assert_promise_held()
+    own_platform.assert_promise_held()
 
 
 def test_a_cancelled_run_stops_with_everything_it_has_started(platform):
-    platform.start_worker(slots=2)
     first = platform.submit("sleep_with_child", {"seconds": 60})
     second = platform.submit("add", {"x": 1, "y": 1}, policy=Policy.QUEUE)
     platform.wait_for_begin(first)
@@ -142,7 +139,6 @@ def test_a_cancelled_run_stops_with_everything_it_has_started(platform):
 
 
 def test_a_task_that_ignores_the_request_is_killed_after_the_grace(platform):
-    platform.start_worker(slots=1)
     run_id = platform.submit("sleep_with_child", {"seconds": 60, "stubborn": True})
     platform.wait_for_begin(run_id)
     pids = wait_until(lambda: len(p := {e.pid for e in platform.events(run_id)}) == 2 and p)
@@ -157,7 +153,6 @@ def test_a_task_that_ignores_the_request_is_killed_after_the_grace(platform):
 
 
 def test_reject_refuses_while_the_lock_is_held_and_names_the_holder(platform):
-    platform.start_worker()
     holder = platform.submit("count_to", {"to": 50}, lock="x")
     platform.wait_for_begin(holder)
     refused = platform.run(platform.submit("add", {"x": 1, "y": 1}, lock="x"))
@@ -169,7 +164,6 @@ def test_reject_refuses_while_the_lock_is_held_and_names_the_holder(platform):
 
 
 def test_replace_stops_the_holder_and_runs_after_it(platform):
-    platform.start_worker()
     holder = platform.submit("count_to", {"to": 600}, lock="x")
     platform.wait_for_begin(holder)
     waiting = platform.submit("add", {"x": 1, "y": 1}, lock="x", policy=Policy.QUEUE)
@@ -180,12 +174,12 @@ def test_replace_stops_the_holder_and_runs_after_it(platform):
     platform.assert_promise_held()
 
 
-def test_the_metrics_agree_with_what_happened(platform):
-    platform.start_worker()
+def test_the_metrics_agree_with_what_happened(own_platform):
+    own_platform.start_worker()
     for number in range(3):
-        platform.wait_for_end(platform.submit("add", {"x": number, "y": 1}))
-    platform.wait_for_end(platform.submit("fail"))
-    counters = platform.ledger.execute(ops.ReadCounters())
+        own_platform.wait_for_end(own_platform.submit("add", {"x": number, "y": 1}))
+    own_platform.wait_for_end(own_platform.submit("fail"))
+    counters = own_platform.ledger.execute(ops.ReadCounters())
     assert counters["runs_submitted_total|task=add|door=rest"] == 3
     assert counters["runs_finished_total|task=add|outcome=succeeded"] == 3
     assert counters["runs_finished_total|task=fail|outcome=failed"] == 1
@@ -195,7 +189,6 @@ def test_the_metrics_agree_with_what_happened(platform):
 
 
 def test_an_undecodable_message_is_dropped_and_the_worker_goes_on(platform):
-    platform.start_worker()
     client = platform.server.client()
     broken: dict[str, object] = {"body": "bm90IGpzb24=", "content-encoding": "utf-8"}
     broken |= {"content-type": "application/json", "headers": {"id": "x", "task": "add"}}
