@@ -18,29 +18,29 @@ LONG = 60
 
 
 @pytest.fixture
+def platform(shared_platform):
+    return shared_platform
+
+
+@pytest.fixture
 def bare(platform):
     """A Celery app that shares the broker and nothing else."""
     with Celery("bare", broker=platform.server.url, set_as_current=False) as app:
         yield app
 
 
-@pytest.fixture
-def installed(platform):
-    """Run a command of an app that Singletrack is installed in, as a project's own processes do."""
-
-    def run(*arguments):
-        path = os.pathsep.join(str(ROOT / name) for name in ("core", "worker"))
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            env={**os.environ, **platform.environment, "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return done.stdout + done.stderr
-
-    return run
+def command(platform, *arguments):
+    """Run Python in a project that Singletrack is installed in, and answer what it says."""
+    path = os.pathsep.join(str(ROOT / name) for name in ("core", "worker"))
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, **platform.environment, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.stdout + done.stderr
 
 
 def executing(platform, bare, **options):
@@ -68,17 +68,15 @@ def assert_never_started(platform, run_id):
     assert not platform.events(run_id)
 
 
-def test_terminate_at_the_command_line_is_a_cancel(platform, bare, installed):
-    platform.start_worker()
+def test_terminate_at_the_command_line_is_a_cancel(platform, bare):
     run_id, pids = executing(platform, bare)
-    command = ("control", "terminate", "SIGKILL", run_id)
-    installed("-m", "celery", "-A", "singletrack_worker.app", *command)
+    app = ("celery", "-A", "singletrack_worker.app")
+    command(platform, "-m", *app, "control", "terminate", "SIGKILL", run_id)
     assert_cancelled(platform, run_id, pids)
     platform.assert_promise_held()
 
 
 def test_terminate_of_any_app_is_a_cancel(platform, bare):
-    platform.start_worker()
     run_id, pids = executing(platform, bare)
     bare.control.broadcast("terminate", arguments={"signal": 9, "task_id": run_id})
     assert_cancelled(platform, run_id, pids)
@@ -86,7 +84,6 @@ def test_terminate_of_any_app_is_a_cancel(platform, bare):
 
 
 def test_terminate_reaches_a_run_that_no_worker_has(platform, bare):
-    platform.start_worker()
     executing(platform, bare)
     waiting = platform.submit("sleep_with_child", policy=Policy.QUEUE)
     bare.control.broadcast("terminate", arguments={"signal": "SIGTERM", "task_id": waiting})
@@ -95,7 +92,6 @@ def test_terminate_reaches_a_run_that_no_worker_has(platform, bare):
 
 
 def test_several_are_revoked_at_once_whatever_they_do(platform, bare):
-    platform.start_worker()
     run_id, pids = executing(platform, bare)
     waiting = [platform.submit("sleep_with_child", policy=Policy.QUEUE) for _ in range(2)]
     ended = platform.submit("count_to", {"to": 0})
@@ -110,14 +106,15 @@ def test_several_are_revoked_at_once_whatever_they_do(platform, bare):
     platform.assert_promise_held()
 
 
-STAMPED = {"stamped_headers": ["customer"], "stamps": {"customer": "Bob"}}
+def stamped(customer):
+    """Each test has a customer of its own: a worker remembers whose runs were revoked."""
+    return {"stamped_headers": ["customer"], "stamps": {"customer": customer}}
 
 
 def test_what_executes_is_revoked_by_its_stamp(platform, bare):
-    platform.start_worker()
-    run_id, pids = executing(platform, bare, headers=STAMPED)
+    run_id, pids = executing(platform, bare, headers=stamped("Ann"))
     other, _ = executing(platform, bare, headers={"singletrack_lock": "other"})
-    bare.control.revoke_by_stamped_headers({"customer": "Bob"}, terminate=True, signal="SIGKILL")
+    bare.control.revoke_by_stamped_headers({"customer": "Ann"}, terminate=True, signal="SIGKILL")
     assert_cancelled(platform, run_id, pids)
     assert platform.run(other).state is State.RUNNING
     platform.cancel(other, grace_seconds=0)
@@ -126,9 +123,8 @@ def test_what_executes_is_revoked_by_its_stamp(platform, bare):
 
 
 def test_what_waits_for_its_lock_is_revoked_by_its_stamp_when_its_turn_comes(platform, bare):
-    platform.start_worker()
     holder, _ = executing(platform, bare)
-    waiting = bare.send_task("sleep_with_child", args=[LONG], headers=STAMPED).id
+    waiting = bare.send_task("sleep_with_child", args=[LONG], headers=stamped("Bob")).id
     platform.submitted.append(waiting)
     assert recorded(platform, waiting).state is State.QUEUED
     replies = bare.control.revoke_by_stamped_headers({"customer": "Bob"}, reply=True, limit=1)
@@ -140,15 +136,13 @@ def test_what_waits_for_its_lock_is_revoked_by_its_stamp_when_its_turn_comes(pla
 
 
 def test_what_comes_later_is_revoked_by_its_stamp(platform, bare):
-    platform.start_worker()
-    bare.control.revoke_by_stamped_headers({"customer": ["Bob", "Eve"]}, reply=True, limit=1)
-    run_id = bare.send_task("add", args=[1, 1], headers=STAMPED).id
+    bare.control.revoke_by_stamped_headers({"customer": ["Eve", "Nat"]}, reply=True, limit=1)
+    run_id = bare.send_task("add", args=[1, 1], headers=stamped("Eve")).id
     assert_cancelled(platform, run_id)
     assert_never_started(platform, run_id)
 
 
 def test_what_is_revoked_before_it_comes_is_recorded_as_cancelled(platform, bare):
-    platform.start_worker()
     run_id = str(uuid.uuid4())
     bare.control.revoke(run_id, reply=True, limit=1)
     bare.send_task("add", args=[1, 1], task_id=run_id)
@@ -157,7 +151,6 @@ def test_what_is_revoked_before_it_comes_is_recorded_as_cancelled(platform, bare
 
 
 def test_what_is_revoked_before_it_is_submitted_is_cancelled_when_its_message_comes(platform, bare):
-    platform.start_worker()
     run_id = str(uuid.uuid4())
     bare.control.revoke(run_id, reply=True, limit=1)
     platform.submit("add", {"x": 1, "y": 1}, run_id=run_id)
@@ -165,12 +158,14 @@ def test_what_is_revoked_before_it_is_submitted_is_cancelled_when_its_message_co
     assert_never_started(platform, run_id)
 
 
-def test_a_revoke_while_no_worker_is_up_is_kept(platform, installed):
+def test_a_revoke_while_no_worker_is_up_is_kept(own_platform):
+    platform = own_platform
     executing_first = platform.start_worker()
     executing_first.terminate()
     executing_first.wait(20)
     run_id = platform.submit("add", {"x": 1, "y": 1})
-    installed(
+    command(
+        platform,
         "-c",
         "from singletrack_worker.app import app\n"
         "from celery.result import AsyncResult\n"

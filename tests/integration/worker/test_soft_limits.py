@@ -125,78 +125,80 @@ print({})
 """
 
 
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """The variables of processes that have the tasks above."""
+    folder = tmp_path_factory.mktemp("tasks")
+    (folder / "limited_tasks.py").write_text(TASKS)
+    paths = (ROOT / "core", ROOT / "worker", folder)
+    return {"SINGLETRACK_TASKS": "limited_tasks", "PYTHONPATH": os.pathsep.join(map(str, paths))}
+
+
+@pytest.fixture(scope="module")
+def worker_environment(project):
+    return project
+
+
 @pytest.fixture
-def limited(platform):
+def limited(shared_platform):
     """A platform whose worker has the tasks above."""
-    (platform.folder / "limited_tasks.py").write_text(TASKS)
-    return platform
+    return shared_platform
 
 
-def of_project(platform):
-    paths = (ROOT / "core", ROOT / "worker", platform.folder)
-    return {
-        "SINGLETRACK_TASKS": "limited_tasks",
-        "PYTHONPATH": os.pathsep.join(map(str, paths)),
-    }
-
-
-def start(platform, *options, **environment):
-    return platform.start_worker(1, *options, **of_project(platform), **environment)
-
-
-def said(platform, expression):
+def said(platform, project, expression):
     """What an expression is in the process of a producer that has the tasks above."""
-    ask = prompt("", **start_environment(platform, **of_project(platform)))
+    ask = prompt("", **start_environment(platform, **project))
     return ask(PRODUCER.format(expression))
 
 
+def log_of(platform, run):
+    """The lines of the worker's log about a run."""
+    return "\n".join(line for line in platform.worker_log().splitlines() if run.run_id in line)
+
+
 def test_a_task_that_catches_its_soft_limit_succeeds_with_what_it_returns(limited):
-    start(limited)
     run = limited.wait_for_end(limited.submit("tidy"))
     assert (run.state, run.result) == (State.SUCCEEDED, '"tidied up after 1"')
 
 
 def test_a_task_that_lets_its_soft_limit_out_is_timed_out_and_says_so(limited):
-    start(limited)
     run = limited.wait_for_end(limited.submit("untidy"))
     assert (run.state, run.failure.reason) == (State.TIMED_OUT, "SoftTimeout")
     assert run.failure.error_type == "celery.exceptions.SoftTimeLimitExceeded"
     assert "limited_tasks.py" in run.failure.traceback
     after = limited.wait_for_end(limited.submit("tidy"))
     assert after.worker == run.worker
-    assert limited.worker_log().count("run_stopping") == 0
+    assert "run_stopping" not in log_of(limited, run)
 
 
 def test_a_task_that_does_not_hear_of_its_soft_limit_meets_the_other_one(limited):
-    start(limited)
     run = limited.wait_for_end(limited.submit("deaf"), timeout=40)
     assert (run.state, run.failure.reason) == (State.TIMED_OUT, "Timeout")
-    assert "run_warned" in limited.worker_log()
+    assert "run_warned" in log_of(limited, run)
+    assert "run_stopping" in log_of(limited, run)
 
 
 def test_a_process_the_task_has_started_does_not_hear_of_its_soft_limit(limited):
-    start(limited)
     started = limited.folder / "child-has-started"
     run = limited.wait_for_end(limited.submit("patient", {"child_file": str(started)}))
     assert (run.state, run.result) == (State.SUCCEEDED, "true")
 
 
 def test_a_task_keeps_its_alarms_and_signals(limited):
-    start(limited)
     run = limited.wait_for_end(limited.submit("own_alarms"))
     assert run.result == '[14, "soft"]'
 
 
 def test_a_report_on_its_way_is_not_interrupted(limited):
-    start(limited)
     run = limited.wait_for_end(limited.submit("reports"))
     assert (run.state, run.result) == (State.SUCCEEDED, '"told"')
     assert run.progress.message == "told"
-    assert "progress_not_sent" not in limited.worker_log()
+    assert "progress_not_sent" not in log_of(limited, run)
 
 
-def test_a_soft_limit_that_is_over_while_the_end_is_being_told_does_nothing(limited):
-    start(limited, **limited.failing("executor.returned:delay(1500)"))
+def test_a_soft_limit_that_is_over_while_the_end_is_being_told_does_nothing(own_platform, project):
+    limited = own_platform
+    limited.start_worker(1, **project, **limited.failing("executor.returned:delay(1500)"))
     run = limited.wait_for_end(limited.submit("unlimited", {"seconds": 0}, soft_timeout_seconds=1))
     assert run.state is State.SUCCEEDED
     assert "run_warned" in limited.worker_log()
@@ -204,20 +206,21 @@ def test_a_soft_limit_that_is_over_while_the_end_is_being_told_does_nothing(limi
     assert after.result == run.result, "another process has executed it"
 
 
-def test_a_soft_limit_that_is_over_before_the_code_has_started_ends_it_at_its_first_step(limited):
-    start(limited, **limited.failing("executor.confirmed:delay(1500)"))
+def test_a_soft_limit_that_is_over_before_the_code_has_started_ends_it_at_its_first_step(
+    own_platform, project
+):
+    limited = own_platform
+    limited.start_worker(1, **project, **limited.failing("executor.confirmed:delay(1500)"))
     run = limited.wait_for_end(limited.submit("unlimited", {"seconds": 0}, soft_timeout_seconds=1))
     assert (run.state, run.failure.reason) == (State.TIMED_OUT, "SoftTimeout")
 
 
 def test_an_exception_of_that_name_is_an_error_where_no_limit_was_over(limited):
-    start(limited)
     run = limited.wait_for_end(limited.submit("raises_it"))
     assert (run.state, run.failure.reason) == (State.FAILED, "TaskError")
 
 
 def test_a_run_whose_soft_limit_was_over_is_tried_again_as_one_over_its_time(limited):
-    start(limited)
     for cause, attempts in (("Timeout", 2), ("Error", 1)):
         retry = Retry(limit=1, initial_seconds=0, causes=(cause,))
         run = limited.wait_for_end(limited.submit("untidy", retry=retry))
@@ -225,7 +228,6 @@ def test_a_run_whose_soft_limit_was_over_is_tried_again_as_one_over_its_time(lim
 
 
 def test_a_task_may_ask_for_another_attempt_when_its_soft_limit_is_over(limited):
-    start(limited)
     run = limited.wait_for_end(limited.submit("asks_again"))
     assert (run.state, run.result, run.attempt) == (State.SUCCEEDED, "1", 2)
 
@@ -233,27 +235,30 @@ def test_a_task_may_ask_for_another_attempt_when_its_soft_limit_is_over(limited)
 # --- Celery's own soft limits --------------------------------------------------------------------
 
 
-def test_celerys_soft_limit_of_a_task_is_the_runs_and_celery_itself_keeps_quiet(limited):
-    start(limited, "--soft-time-limit", "1", "--time-limit", "2")
-    assert said(limited, "told(limited_tasks.celerys.delay())") == "SoftTimeLimitExceeded"
+def test_celerys_soft_limit_of_a_task_is_the_runs_and_celery_itself_keeps_quiet(
+    own_platform, project
+):
+    limited = own_platform
+    limited.start_worker(1, "--soft-time-limit", "1", "--time-limit", "2", **project)
+    assert said(limited, project, "told(limited_tasks.celerys.delay())") == "SoftTimeLimitExceeded"
     longer = limited.submit("unlimited", {"seconds": 3}, policy="Queue")
     assert limited.wait_for_end(longer).state is State.SUCCEEDED
     assert "Soft time limit" not in limited.worker_log()
 
 
-def test_a_call_may_say_a_soft_limit_of_its_own(limited):
-    start(limited)
+def test_a_call_may_say_a_soft_limit_of_its_own(limited, project):
     run_id = said(
-        limited, "limited_tasks.unlimited.apply_async((600,), soft_time_limit=1, time_limit=60).id"
+        limited,
+        project,
+        "limited_tasks.unlimited.apply_async((600,), soft_time_limit=1, time_limit=60).id",
     )
     run = limited.wait_for_end(run_id)
     assert (run.state, run.failure.reason) == (State.TIMED_OUT, "SoftTimeout")
     assert (run.spec.timeout_seconds, run.spec.soft_timeout_seconds) == (60, 1)
 
 
-def test_a_task_that_does_not_pass_the_gate_is_still_told_by_celery(limited):
-    start(limited)
+def test_a_task_that_does_not_pass_the_gate_is_still_told_by_celery(limited, project):
     limited.wait_for_end(limited.submit("tidy"))
     told = limited.folder / "told-by-celery"
-    said(limited, f"app.send_task('foreign', ({str(told)!r},)).id")
+    said(limited, project, f"app.send_task('foreign', ({str(told)!r},)).id")
     wait_until(told.exists, 20)
