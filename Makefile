@@ -4,7 +4,7 @@
 SYSTEM_PYTHON ?= python3
 PYTHON := .venv/bin/python
 # More than there are cores: most tests wait for servers, and hardly one keeps a core busy.
-TEST_PROCESSES ?= 4
+TEST_PROCESSES ?= 5
 BENCH ?= handoff submit idle
 
 .DEFAULT_GOAL := help
