@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,18 @@ class Namespace:
 
     def kubectl(self, *words: str, stdin: str = "") -> str:
         return self.cluster.kubectl(f"--namespace={self.name}", *words, stdin=stdin)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Of a failure, what the cluster says: it is gone when one reads of it."""
+    report = yield
+    place = getattr(item, "funcargs", {}).get("place")
+    if place is not None and call.when == "call" and report.failed:
+        report.sections.append(("the place", place.describe()))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -50,11 +50,12 @@ class Place:
 
     def describe(self) -> str:
         pods = self.kubectl("get", "pods", "--output=wide")
-        return pods + self.logs("operator") + self.logs("worker-default")
+        taskruns = self.kubectl("get", "taskruns.singletrack.dev", "--output=yaml")
+        return pods + taskruns + self.logs("operator") + self.logs("worker-default")
 
     def logs(self, component: str) -> str:
         label = f"--selector=app.kubernetes.io/component={component}"
-        return self.kubectl("logs", label, "--tail=40", "--ignore-errors")
+        return self.kubectl("logs", label, "--tail=200", "--ignore-errors")
 
     def _pods(self, component: str) -> list[dict[str, Any]]:
         label = f"--selector=app.kubernetes.io/component={component}"

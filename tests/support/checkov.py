@@ -5,15 +5,15 @@ It has an environment of its own: it pins a hundred packages, some to other vers
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 import subprocess
 import sys
 import venv
 from dataclasses import dataclass
 from pathlib import Path
+
+from support.fetching import cached
 
 VERSION = "3.3.30"
 
@@ -44,11 +44,7 @@ def findings(folder: Path) -> set[Finding]:
 
 
 def _program() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "singletrack"
-    cache.mkdir(parents=True, exist_ok=True)
-    made = cache / f"checkov-{VERSION}"
-    with (cache / ".checkov.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with cached(f"checkov-{VERSION}") as made:
         if not (made / "complete").exists():
             shutil.rmtree(made, ignore_errors=True)
             _install(made)

