@@ -51,6 +51,16 @@ class Seen:
     """The longest time it was leased without a sign of life while everything was in place."""
 
 
+def is_over(seen: Seen, quiet: float) -> bool:
+    """Whether nothing more can come of a run, everything having been in place for so many seconds.
+
+    A message that nobody has recorded may still be on its way for as long as a lock may stay taken.
+    """
+    if seen.last:
+        return seen.last.terminal
+    return not seen.accepted and min(quiet, boottime() - seen.last_change) > BOUND_SECONDS
+
+
 class Story:
     """The runs of one case, and the watch over them."""
 
@@ -163,10 +173,8 @@ class Story:
 
         def ended() -> bool:
             quiet = time.monotonic() - self.parts.disturbed_until
-            return len(self.parts.fired()) >= failpoints and all(
-                seen.last.terminal if seen.last else not seen.accepted and quiet > BOUND_SECONDS
-                for seen in self.seen.values()
-            )
+            fired = len(self.parts.fired()) >= failpoints
+            return fired and all(is_over(seen, quiet) for seen in self.seen.values())
 
         with contextlib.suppress(AssertionError):  # the judge says what has not ended
             self.until(ended, 2 * REPUBLISH_SECONDS + 2 * BOUND_SECONDS, "every run to end")
