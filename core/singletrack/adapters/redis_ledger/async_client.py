@@ -47,7 +47,7 @@ class AsyncRedisLedger:
     async def prepare(self) -> server.Capabilities:
         """Check the server and load the functions; see `RedisLedger.prepare`."""
         shared = self._shared
-        with translated(shared.settings.redis_url):
+        with self._asking():
             server.check_version(await self._redis.info("server"))
             await self._load()
         return shared.assess(await self.note_server())
