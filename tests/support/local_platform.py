@@ -235,8 +235,17 @@ LIVE_NAMES = {State.QUEUED, State.READY, State.CLAIMED, State.RUNNING}
 
 def start_environment(platform: Platform, **environment: str) -> dict[str, str]:
     """What a worker process of this platform is started with."""
-    path = os.pathsep.join(str(ROOT / name) for name in ("core", "worker"))
-    return {**os.environ, **platform.environment, "PYTHONPATH": path, **environment}
+    return {**os.environ, **platform.environment, "PYTHONPATH": _path(), **environment}
+
+
+def with_tasks(folder: Path, module: str, text: str) -> dict[str, str]:
+    """Write a module of tasks into a folder; answers the variables of a process that has it."""
+    (folder / f"{module}.py").write_text(text)
+    return {"SINGLETRACK_TASKS": module, "PYTHONPATH": _path(folder)}
+
+
+def _path(*more: Path) -> str:
+    return os.pathsep.join(map(str, (ROOT / "core", ROOT / "worker", *more)))
 
 
 def _with_envelope(spec: Any, envelope: str) -> Any:

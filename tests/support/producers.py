@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Callable
 
 import pytest
-from support.local_platform import ROOT, Platform
+from support.local_platform import Platform, start_environment
 
 Prompt = Callable[[str], str]
 """Runs Python code after the producer's own first lines, and answers what it has printed."""
@@ -54,8 +54,7 @@ def prompt(head: str, **environment: str) -> Prompt:
 @pytest.fixture
 def python(platform: Platform) -> Prompt:
     """A producer with the platform's app, its demo tasks and its environment."""
-    path = os.pathsep.join(str(ROOT / name) for name in ("core", "worker"))
-    return prompt(_OURS, **platform.environment, PYTHONPATH=path)
+    return prompt(_OURS, **start_environment(platform))
 
 
 @pytest.fixture

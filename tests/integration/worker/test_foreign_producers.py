@@ -2,32 +2,28 @@
 
 import base64
 import json
-import os
 import uuid
 from typing import Any
 
 import pytest
-from support.local_platform import ROOT
+from support.local_platform import with_tasks
 from support.waiting import wait_until
 
 from singletrack import operations as ops
 from singletrack.lifecycle import State
 from singletrack.testing.task_log import read
 
-PATHS = [ROOT / "core", ROOT / "worker"]
+TASKS = """
+from celery import current_app
+from singletrack_worker.demo_tasks import *
+current_app.conf.accept_content = ["json", "yaml"]
+"""
 
 
 @pytest.fixture(scope="module")
 def worker_environment(tmp_path_factory):
     """A module of tasks whose app takes YAML as well."""
-    folder = tmp_path_factory.mktemp("tasks")
-    (folder / "yaml_tasks.py").write_text(
-        "from celery import current_app\n"
-        "from singletrack_worker.demo_tasks import *\n"
-        "current_app.conf.accept_content = ['json', 'yaml']\n"
-    )
-    path = os.pathsep.join(str(path) for path in [*PATHS, folder])
-    return {"SINGLETRACK_TASKS": "yaml_tasks", "PYTHONPATH": path}
+    return with_tasks(tmp_path_factory.mktemp("tasks"), "yaml_tasks", TASKS)
 
 
 @pytest.fixture
@@ -109,7 +105,7 @@ def test_an_expiry_that_is_kept_changes_nothing(platform, bare):
 
 
 def test_a_countdown_is_celerys_and_the_run_exists_from_its_end_on(platform, bare):
-    platform.submit("count_to", {"to": 600}, lock="one slot of two")
+    platform.wait_for_begin(platform.submit("count_to", {"to": 600}, lock="one slot of two"))
     later, first = bare(
         """
         later = app.send_task("add", (1, 1), countdown=3)

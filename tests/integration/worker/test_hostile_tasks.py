@@ -1,8 +1,6 @@
 """Tasks whose very exceptions misbehave."""
 
-import os
-
-from support.local_platform import ROOT
+from support.local_platform import with_tasks
 
 from singletrack.lifecycle import State
 
@@ -27,13 +25,7 @@ def printable():
 
 
 def test_an_exception_that_cannot_be_printed_is_recorded_all_the_same(platform):
-    (platform.folder / "hostile_tasks.py").write_text(TASKS)
-    paths = (ROOT / "core", ROOT / "worker", platform.folder)
-    worker = platform.start_worker(
-        1,
-        SINGLETRACK_TASKS="hostile_tasks",
-        PYTHONPATH=os.pathsep.join(map(str, paths)),
-    )
+    worker = platform.start_worker(1, **with_tasks(platform.folder, "hostile_tasks", TASKS))
     run_id = platform.submit("unprintable")
     run = platform.wait_for_end(run_id)
     assert (run.state, run.failure.reason) == (State.FAILED, "TaskError")

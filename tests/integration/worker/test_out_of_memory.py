@@ -1,11 +1,10 @@
 """A worker whose memory is used up, in a control group of its own."""
 
 import contextlib
-import os
 import uuid
 
 import pytest
-from support.local_platform import ROOT, kill9
+from support.local_platform import kill9, with_tasks
 from support.waiting import wait_until
 
 from singletrack.adapters.machine import memory_folder
@@ -56,14 +55,11 @@ def _removed(folder):
 @pytest.fixture
 def worker_in(platform, little_memory):
     """The pid of a worker in that group; ended before the group is removed."""
-    (platform.folder / "hungry_tasks.py").write_text(TASKS)
-    paths = (ROOT / "core", ROOT / "worker", platform.folder)
     enter = f'echo $$ > {little_memory}/cgroup.procs && exec "$@"'
     worker = platform.start_worker(
         2,
         launcher=("sh", "-c", enter, "sh"),
-        SINGLETRACK_TASKS="hungry_tasks",
-        PYTHONPATH=os.pathsep.join(map(str, paths)),
+        **with_tasks(platform.folder, "hungry_tasks", TASKS),
     )
     yield worker
     worker.terminate()

@@ -4,7 +4,7 @@ import os
 import signal
 
 import pytest
-from support.local_platform import ROOT
+from support.local_platform import with_tasks
 from support.waiting import wait_until
 
 from singletrack import Retry
@@ -42,10 +42,7 @@ def changes(self, wanted):
 @pytest.fixture(scope="module")
 def worker_environment(tmp_path_factory):
     """Of a project whose tasks ask for another attempt."""
-    folder = tmp_path_factory.mktemp("tasks")
-    (folder / "again_tasks.py").write_text(TASKS)
-    paths = (ROOT / "core", ROOT / "worker", folder)
-    return {"SINGLETRACK_TASKS": "again_tasks", "PYTHONPATH": os.pathsep.join(map(str, paths))}
+    return with_tasks(tmp_path_factory.mktemp("tasks"), "again_tasks", TASKS)
 
 
 @pytest.fixture

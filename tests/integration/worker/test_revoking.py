@@ -1,13 +1,12 @@
 """Celery's ways to revoke: each becomes a cancel in the ledger, and main never kills a child."""
 
-import os
 import subprocess
 import sys
 import uuid
 
 import pytest
 from celery import Celery
-from support.local_platform import ROOT, alive
+from support.local_platform import alive, start_environment
 from support.waiting import wait_until
 
 from singletrack import operations as ops
@@ -31,10 +30,9 @@ def bare(platform):
 
 def command(platform, *arguments):
     """Run Python in a project that Singletrack is installed in, and answer what it says."""
-    path = os.pathsep.join(str(ROOT / name) for name in ("core", "worker"))
     done = subprocess.run(
         [sys.executable, *arguments],
-        env={**os.environ, **platform.environment, "PYTHONPATH": path},
+        env=start_environment(platform),
         capture_output=True,
         text=True,
         timeout=60,

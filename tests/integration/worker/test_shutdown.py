@@ -6,7 +6,7 @@ import signal
 from functools import partial
 
 from celery import Celery
-from support.local_platform import ROOT, alive, children_of
+from support.local_platform import alive, children_of, with_tasks
 from support.waiting import wait_until
 
 from singletrack import operations as ops
@@ -126,11 +126,7 @@ pool._get_send_offset = interrupted
 
 def test_a_cold_shutdown_while_a_message_is_handed_to_a_child_does_not_wait_for_ever(platform):
     text = STOPPED_AMID_A_MESSAGE.format(handed=platform.folder / "handed")
-    (platform.folder / "stopped_tasks.py").write_text(text)
-    paths = (ROOT / "core", ROOT / "worker", platform.folder)
-    worker = platform.start_worker(
-        2, SINGLETRACK_TASKS="stopped_tasks", PYTHONPATH=os.pathsep.join(map(str, paths))
-    )
+    worker = platform.start_worker(2, **with_tasks(platform.folder, "stopped_tasks", text))
     executing = platform.submit("count_to", {"to": 900, "name": "x"})
     platform.wait_for_begin(executing)
     processes = household(worker)
@@ -149,18 +145,13 @@ def test_a_second_interrupt_in_a_warm_shutdown_is_a_cold_one(platform):
 
 
 def test_a_soft_shutdown_lets_short_runs_end_and_interrupts_long_ones(platform):
-    (platform.folder / "soft_tasks.py").write_text(
+    text = (
         "from celery import current_app\n"
         "from singletrack_worker.demo_tasks import *\n"
         "current_app.conf.worker_soft_shutdown_timeout = 4\n"
     )
-    paths = (ROOT / "core", ROOT / "worker", platform.folder)
-    worker = platform.start_worker(
-        2,
-        SINGLETRACK_TASKS="soft_tasks",
-        REMAP_SIGTERM="SIGQUIT",
-        PYTHONPATH=os.pathsep.join(map(str, paths)),
-    )
+    tasks = with_tasks(platform.folder, "soft_tasks", text)
+    worker = platform.start_worker(2, REMAP_SIGTERM="SIGQUIT", **tasks)
     short = platform.submit("count_to", {"to": 10, "name": "short"})
     long = platform.submit("sleep_with_child", {"seconds": 60})
     for run_id in (short, long):

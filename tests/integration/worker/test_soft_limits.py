@@ -1,9 +1,7 @@
 """Soft time limits on real workers: what a task may make of one, and what it never hits."""
 
-import os
-
 import pytest
-from support.local_platform import ROOT, start_environment
+from support.local_platform import start_environment, with_tasks
 from support.producers import prompt
 from support.waiting import wait_until
 
@@ -131,10 +129,7 @@ print({})
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """The variables of processes that have the tasks above."""
-    folder = tmp_path_factory.mktemp("tasks")
-    (folder / "limited_tasks.py").write_text(TASKS)
-    paths = (ROOT / "core", ROOT / "worker", folder)
-    return {"SINGLETRACK_TASKS": "limited_tasks", "PYTHONPATH": os.pathsep.join(map(str, paths))}
+    return with_tasks(tmp_path_factory.mktemp("tasks"), "limited_tasks", TASKS)
 
 
 @pytest.fixture(scope="module")

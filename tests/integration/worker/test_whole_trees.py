@@ -1,10 +1,9 @@
 """Trees that resist, under a whole worker: dead within the grace, and only then the lock moves."""
 
-import os
 import time
 
 import pytest
-from support.local_platform import ROOT, alive
+from support.local_platform import alive, with_tasks
 from support.waiting import wait_until
 
 from singletrack.lifecycle import State
@@ -109,15 +108,9 @@ def pids_in(file):
 def test_a_tree_that_resists_is_dead_within_the_grace_and_then_the_lock_moves(
     platform, tree, grace
 ):
-    (platform.folder / "tree_tasks.py").write_text(TASKS)
-    paths = (ROOT / "core", ROOT / "worker", platform.folder)
     file = platform.folder / "pids"
-    worker = platform.start_worker(
-        2,
-        SINGLETRACK_TASKS="tree_tasks",
-        TEST_PIDS=str(file),
-        PYTHONPATH=os.pathsep.join(map(str, paths)),
-    )
+    tasks = with_tasks(platform.folder, "tree_tasks", TASKS)
+    worker = platform.start_worker(2, TEST_PIDS=str(file), **tasks)
     first = platform.submit(tree, lock="tree")
     second = platform.submit("add", {"x": 1, "y": 1}, lock="tree", policy=Policy.QUEUE)
     wait_until(lambda: pids_in(file)[0], 20, "the tree to stand")
