@@ -21,6 +21,9 @@ def main() -> int:
     """Run the command line; the exit code is the answer."""
     if too_old():
         return 1
+    from singletrack import termination
+
+    termination.heed_early()
     try:
         from singletrack_cli.main import run
     except ModuleNotFoundError as error:

@@ -24,6 +24,8 @@ from support.redis_servers import free_port
 from support.servers import require
 from support.waiting import wait_until
 
+from singletrack import termination
+
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(600)]
 
 PAGE = ROOT / "docs/how-to/compose.md"
@@ -65,8 +67,17 @@ class Compose:
     def podman(self, *words: str) -> str:
         return self._run(["podman", *words])
 
+    def logs(self, container: str) -> str:
+        done = self._done(["podman", "logs", container])
+        return done.stdout + done.stderr
+
     def _run(self, command: list[str]) -> str:
-        done = subprocess.run(
+        done = self._done(command)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def _done(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             command,
             cwd=self.folder,
             env=self._environment,
@@ -75,8 +86,6 @@ class Compose:
             timeout=120,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
     def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}")
@@ -140,6 +149,22 @@ def test_runs_go_through_containers_and_nothing_but_the_ledger_stays(compose: Co
     compose.up()
     wait_until(lambda: compose.ask(path)[0] == 200, 60, "the API knows the run")
     assert compose.ask(f"{path}/result")[1] == "Hello Ann!"
+
+
+def test_a_worker_that_waits_for_its_ledger_is_stopped_at_once_though_it_is_pid_1(
+    compose: Compose,
+) -> None:
+    name = f"{compose.project}-alone"
+    away = "--env=REDIS_URL=redis://127.0.0.1:1/0"
+    image = f"{REGISTRY}singletrack-worker:{TAG}"
+    compose.podman("run", "--detach", "--name", name, "--network=none", away, image)
+    try:
+        wait_until(lambda: "waiting_for_ledger" in compose.logs(name), 60, "the worker to wait")
+        compose.podman("stop", "--time=60", name)
+        code = compose.podman("inspect", "--format={{.State.ExitCode}}", name)
+        assert int(code) == termination.CODE, "it was killed when its time was over"
+    finally:
+        compose.podman("rm", "--force", name)
 
 
 def _ended(compose: Compose, path: str) -> Any:

@@ -17,7 +17,7 @@ import celery
 import structlog
 from celery.worker import state
 
-from singletrack import failpoints, logs, tracing
+from singletrack import failpoints, logs, termination, tracing
 from singletrack import operations as ops
 from singletrack.adapters import machine
 from singletrack.adapters.celery_broker import shares_server
@@ -75,6 +75,7 @@ class MainProcess:
         Raises:
             SystemExit: with one sentence that says what is wrong and what to do.
         """
+        termination.heed_early()  # Celery handles it only once it has started
         try:
             return cls._started(controller, settings)
         except SingletrackError as error:

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
-from support.local_platform import agent_of, kill9, start_environment
+from support.local_platform import agent_of, kill9, start_environment, with_tasks
 from support.waiting import wait_until
 
 from singletrack import operations as ops
+from singletrack import termination
 from singletrack.lifecycle import State
 
 
@@ -68,18 +70,42 @@ def test_a_worker_that_cannot_have_another_agent_ends(platform):
     assert "agent_not_replaced" in platform.worker_log()
 
 
-def test_a_worker_that_is_there_before_its_ledger_waits_for_it(platform):
+@contextmanager
+def worker_without_ledger(platform, *command, **environment):
+    """A worker that waits for its ledger, and the lines that it says from then on."""
     platform.server.kill9()
     with subprocess.Popen(
-        [sys.executable, "-m", "singletrack_worker", "-c", "1"],
-        env=start_environment(platform),
+        [sys.executable, "-m", *command],
+        env=start_environment(platform, **environment),
         stderr=subprocess.PIPE,
         text=True,
     ) as worker:
         try:
             lines = iter(worker.stderr)
             assert any("waiting_for_ledger" in line for line in lines)
-            platform.server.start()
-            assert any(" ready." in line for line in lines)
+            yield worker, lines
         finally:
-            kill9(worker.pid)
+            worker.kill()
+
+
+def test_a_worker_that_is_there_before_its_ledger_waits_for_it(platform):
+    with worker_without_ledger(platform, "singletrack_worker", "-c", "1") as (_, lines):
+        platform.server.start()
+        assert any(" ready." in line for line in lines)
+
+
+PROJECT = """
+from celery import Celery
+from singletrack_worker import install
+
+app = install(Celery("project"))
+"""
+
+
+def test_a_projects_own_worker_that_waits_for_its_ledger_ends_when_told_to(platform):
+    # By a handler: a signal's default does nothing to the first process of a container.
+    environment = with_tasks(platform.folder, "project", PROJECT)
+    command = ["celery", "--app=project", "worker", "--concurrency=1"]
+    with worker_without_ledger(platform, *command, **environment) as (worker, _):
+        worker.terminate()
+        assert worker.wait(30) == termination.CODE

@@ -9,7 +9,7 @@ import pytest
 
 from singletrack.errors import ConfigurationError
 from singletrack_api import parts
-from singletrack_api.__main__ import listening
+from singletrack_api.main import listening
 from singletrack_api.settings import ApiSettings
 
 
