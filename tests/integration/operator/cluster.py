@@ -330,6 +330,14 @@ class HandWorker:
         run_id = created["metadata"]["uid"]
         self.ledger.execute(ops.ChildGone(run_id=run_id, nonce="n", cause=cause))
 
+    def speak(self) -> None:
+        """What its agent says regularly: that it is there, and has told this server all it knows.
+
+        Until it has, a server that has come back is not blessed.
+        """
+        server = self.ledger.execute(ops.ReadServer()).server_id
+        self.ledger.execute(ops.Renew(agent="hand@test", reported_to=server))
+
     def reassert(self, executing: Run) -> None:
         """What the agent tells a server that has come back of a run that executes."""
         grant = ops.Grant(

@@ -139,8 +139,7 @@ def test_a_started_run_whose_record_is_gone_is_lost_and_never_started_again(
 def test_an_end_that_was_shown_is_given_back_to_a_record_that_another_run_has_displaced(
     cluster: Cluster, worker: HandWorker, operator: OperatorProcess, server: RedisServer
 ) -> None:
-    operator.stop()
-    operator.start(**FAST_BLESSING | {"SINGLETRACK_BLESSING_GRACE_SECONDS": "8"})
+    worker.speak()
     first = cluster.create(taskrun("first"))
     worker.start(first)
     cluster.until_phase("first", "Running")
@@ -157,13 +156,13 @@ def test_an_end_that_was_shown_is_given_back_to_a_record_that_another_run_has_di
     displaced = worker.run(first)
     assert displaced is not None
     assert (displaced.state, displaced.provisional) == (State.LOST, True)
+    worker.speak()
 
     worker.until_state(first, State.SUCCEEDED)
     settled = worker.run(first)
     assert settled is not None
     assert (settled.result, settled.failure) == ('"kept"', None)
     assert cluster.phase("first") == "Succeeded"
-    operator.stop()
 
 
 def test_it_says_so_when_there_is_no_crd_and_starts_when_it_comes(
