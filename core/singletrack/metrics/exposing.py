@@ -90,7 +90,7 @@ def _lines_by_metric(counters: Mapping[str, float]) -> dict[str, list[str]]:
         else:
             lines[name].append(f"{labels}{counters[field]:.15g}\n")
     for (name, labels), parts in histograms.items():
-        lines[name].extend(_histogram(_BY_NAME[name], labels, parts))
+        lines[name].extend(_histogram(name, labels, parts))
     return lines
 
 
@@ -108,16 +108,25 @@ def _place_of(field: str) -> tuple[str, str, str]:
     return base, ",".join(_label(each) for each in labels.items()), bound
 
 
+@lru_cache(maxsize=2_000)
+def _starts_of_buckets(name: str, labels: str) -> tuple[tuple[str, str], ...]:
+    """Of each bucket the bound as it stands in a field, and what stands before the number."""
+    metric = _BY_NAME[name]
+    bounds = [(f"{bound:g}", str(float(bound))) for bound in metric.buckets]
+    return tuple(
+        (field, f'{metric.full_name}_bucket{{le="{shown}",{labels}}} ')
+        for field, shown in [*bounds, ("+Inf", "+Inf")]
+    )
+
+
 def _label(pair: tuple[str, str]) -> str:
     return f'{pair[0]}="{pair[1].translate(_ESCAPES)}"'
 
 
-def _histogram(metric: Metric, labels: str, parts: Mapping[str, float]) -> Iterator[str]:
-    name, total = metric.full_name, 0.0
-    for bound in metric.buckets:
-        total += parts.get(f"{bound:g}", 0)
-        yield f'{name}_bucket{{le="{float(bound)}",{labels}}} {total:.15g}\n'
-    total += parts.get("+Inf", 0)
-    yield f'{name}_bucket{{le="+Inf",{labels}}} {total:.15g}\n'
-    yield f"{name}_count{{{labels}}} {total:.15g}\n"
-    yield f"{name}_sum{{{labels}}} {parts.get('sum', 0):.15g}\n"
+def _histogram(name: str, labels: str, parts: Mapping[str, float]) -> Iterator[str]:
+    full_name, total = _BY_NAME[name].full_name, 0.0
+    for bound, start in _starts_of_buckets(name, labels):
+        total += parts.get(bound, 0)
+        yield f"{start}{total:.15g}\n"
+    yield f"{full_name}_count{{{labels}}} {total:.15g}\n"
+    yield f"{full_name}_sum{{{labels}}} {parts.get('sum', 0):.15g}\n"
