@@ -8,8 +8,9 @@ one field of two, and sums are whole milliseconds. `read` gives them as declared
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 
 from singletrack.lifecycle import LIVE, VIEWS, State
 from singletrack.metrics.declarations import LABEL_CAPS, LEDGER
@@ -33,6 +34,11 @@ BUCKETS = {metric.name: metric.buckets for metric in LEDGER if metric.buckets}
 RETRIED = "retried"
 
 _DURATION = "run_duration_seconds"
+
+
+@lru_cache(maxsize=4)
+def _zeros(tasks: tuple[str, ...], queues: tuple[str, ...]) -> dict[str, float]:
+    return from_the_start(tasks, queues)
 
 
 def from_the_start(tasks: Iterable[str], queues: Iterable[str]) -> dict[str, float]:
@@ -61,24 +67,26 @@ def read(stored: Mapping[str, int], labels: Collection[str]) -> dict[str, float]
         [label.removeprefix(kind) for label in labels if label.startswith(kind)]
         for kind in ("task=", "queue=")
     )
-    found: Counter[str] = Counter()
+    found: dict[str, float] = defaultdict(float)
     for field, number in stored.items():
-        if field.startswith(f"{_DURATION}_bucket|"):
-            _read_duration(found, field, number)
-        elif number:
-            found[field] += number
-    fields = {
-        field: number / 1000 if "_sum|" in field else float(number)
-        for field, number in found.items()
-    }
-    return from_the_start(tasks, queues) | fields
+        if number:
+            for declared, divisor in _declared(field):
+                found[declared] += number / divisor
+    return _zeros(tuple(tasks), tuple(queues)) | found
 
 
-def _read_duration(found: Counter[str], field: str, number: int) -> None:
+@lru_cache(maxsize=20_000)
+def _declared(field: str) -> tuple[tuple[str, int], ...]:
+    """In which declared fields a field of the ledger is counted, and how many make one there."""
+    if "_sum|" in field:
+        return ((field, 1000),)
+    if not field.startswith(f"{_DURATION}_bucket|"):
+        return ((field, 1),)
     head, _, tail = field.partition("|outcome=")
     outcome, _, bound = tail.partition("|le=")
     task = head.removeprefix(f"{_DURATION}_bucket|")
     result = "ok" if outcome == "succeeded" else "error"
-    found[f"{head}|result={result}|le={bound}"] += number
-    if outcome != RETRIED:
-        found[f"runs_finished_total|{task}|outcome={outcome}"] += number
+    duration = (f"{head}|result={result}|le={bound}", 1)
+    if outcome == RETRIED:
+        return (duration,)
+    return (duration, (f"runs_finished_total|{task}|outcome={outcome}", 1))

@@ -88,7 +88,7 @@ def _lines_by_metric(counters: Mapping[str, float]) -> dict[str, list[str]]:
         if part:
             histograms[name, labels][part] = counters[field]
         else:
-            lines[name].append(f"{labels}{counters[field]:.15g}\n")
+            lines[name].append(f"{labels}{_text(counters[field])}")
     for (name, labels), parts in histograms.items():
         lines[name].extend(_histogram(name, labels, parts))
     return lines
@@ -119,6 +119,12 @@ def _starts_of_buckets(name: str, labels: str) -> tuple[tuple[str, str], ...]:
     )
 
 
+@lru_cache(maxsize=5_000)
+def _text(number: float) -> str:
+    """Most numbers are few and small, and to look one up takes less than to format it."""
+    return f"{number:.15g}\n"
+
+
 def _label(pair: tuple[str, str]) -> str:
     return f'{pair[0]}="{pair[1].translate(_ESCAPES)}"'
 
@@ -127,6 +133,6 @@ def _histogram(name: str, labels: str, parts: Mapping[str, float]) -> Iterator[s
     full_name, total = _BY_NAME[name].full_name, 0.0
     for bound, start in _starts_of_buckets(name, labels):
         total += parts.get(bound, 0)
-        yield f"{start}{total:.15g}\n"
-    yield f"{full_name}_count{{{labels}}} {total:.15g}\n"
-    yield f"{full_name}_sum{{{labels}}} {parts.get('sum', 0):.15g}\n"
+        yield f"{start}{_text(total)}"
+    yield f"{full_name}_count{{{labels}}} {_text(total)}"
+    yield f"{full_name}_sum{{{labels}}} {_text(parts.get('sum', 0))}"

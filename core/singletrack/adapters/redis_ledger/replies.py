@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from singletrack import operations as ops
@@ -207,8 +206,9 @@ def server(_op: Any, reply: list[str]) -> ops.ServerStatus:
 
 def counters(_op: Any, reply: Any) -> dict[str, float]:
     stored, counted, read, labels = reply
-    numbers = Counter({field: int(text) for field, text in records.pairs(stored).items()})
-    numbers.update({field: int(text) for field, text in records.pairs(counted).items()})
+    numbers = {field: int(text) for field, text in records.pairs(stored).items()}
+    for field, text in records.pairs(counted).items():
+        numbers[field] = numbers.get(field, 0) + int(text)
     gauges = {field: float(value) for field, value in records.pairs(read).items()}
     return metrics.read(numbers, labels) | gauges
 
